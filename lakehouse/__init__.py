@@ -1,0 +1,71 @@
+"""Data and features with a history you can trust, and models you can explain from it.
+
+A version names the state of one table. A tag names versions of many. Start at :class:`Lakehouse`.
+Names are loaded when they are asked for, so that ``import lakehouse`` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakehouse.errors import LakehouseError
+    from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView, Sql
+    from lakehouse.features.store import FeatureStore
+    from lakehouse.online import OnlineFeatures, OnlineReader, Status
+    from lakehouse.refs import TableVersion
+    from lakehouse.tables import Commit, Table, TableDiff
+    from lakehouse.tracking import Tracker
+    from lakehouse.training import TrainingSet
+    from lakehouse.versioning import Lakehouse, Tag
+
+_HOMES = {
+    "Aggregation": "lakehouse.features",
+    "Commit": "lakehouse.tables",
+    "Entity": "lakehouse.features",
+    "FeatureService": "lakehouse.features",
+    "FeatureStore": "lakehouse.features.store",
+    "FeatureView": "lakehouse.features",
+    "Lakehouse": "lakehouse.versioning",
+    "LakehouseError": "lakehouse.errors",
+    "OnlineFeatures": "lakehouse.online",
+    "OnlineReader": "lakehouse.online",
+    "Sql": "lakehouse.features",
+    "Status": "lakehouse.online",
+    "Table": "lakehouse.tables",
+    "TableDiff": "lakehouse.tables",
+    "TableVersion": "lakehouse.refs",
+    "Tag": "lakehouse.versioning",
+    "Tracker": "lakehouse.tracking",
+    "TrainingSet": "lakehouse.training",
+}
+
+__all__ = [
+    "Aggregation",
+    "Commit",
+    "Entity",
+    "FeatureService",
+    "FeatureStore",
+    "FeatureView",
+    "Lakehouse",
+    "LakehouseError",
+    "OnlineFeatures",
+    "OnlineReader",
+    "Sql",
+    "Status",
+    "Table",
+    "TableDiff",
+    "TableVersion",
+    "Tag",
+    "Tracker",
+    "TrainingSet",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

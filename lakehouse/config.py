@@ -1,0 +1,180 @@
+"""``conf/*.yaml`` as checked, frozen records. Reads files, knows no Spark.
+
+A job that needs settings of its own subclasses :class:`Settings` and loads that with :func:`load_settings`.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from lakehouse.errors import ConfigError, did_you_mean
+from lakehouse.refs import nearest_names
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+class Section(BaseModel):
+    """A part of a settings file: frozen, and a key that it doesn't know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class LakeSettings(Section):
+    """Where the tables are: under a folder, or in a Spark or Unity catalog; exactly one of the two.
+
+    Attributes:
+        root: Folder of path-based tables, ``root/schema/table``. A relative one counts from the working directory.
+        catalog: Name of the catalog.
+    """
+
+    root: str | None = None
+    catalog: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "LakeSettings":
+        if (self.root is None) == (self.catalog is None):
+            raise ValueError("give either root or catalog")
+        return self
+
+
+class SparkSettings(Section):
+    """How a session is built, where we build it.
+
+    Attributes:
+        app_name: Name of the application.
+        master: Spark master, for a session that isn't started by ``spark-submit``.
+        driver_memory: Heap of the driver, likewise.
+        conf: Further Spark settings; what ``spark-submit --conf`` says wins over them.
+    """
+
+    app_name: str = "lakehouse"
+    master: str = "local[*]"
+    driver_memory: str = "3g"
+    conf: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class TrackingSettings(Section):
+    """Where runs and models are kept.
+
+    Attributes:
+        uri: MLflow tracking URI, such as ``sqlite:///mlflow.db``.
+        experiment: Name of the experiment.
+        artifacts: Folder or URI for the artifacts of a new experiment; the store's own default without it.
+    """
+
+    uri: str
+    experiment: str = "default"
+    artifacts: str | None = None
+
+
+class Settings(Section):
+    """What :meth:`lakehouse.Lakehouse.open` reads.
+
+    Attributes:
+        lake: Where the tables are.
+        spark: How a session is built.
+        online: URI of the online store, such as ``lmdb:///srv/online``; None for offline only.
+        tracking: Where runs and models are kept; None where nothing is tracked.
+    """
+
+    lake: LakeSettings
+    spark: SparkSettings = SparkSettings()
+    online: str | None = None
+    tracking: TrackingSettings | None = None
+
+
+SettingsT = TypeVar("SettingsT", bound=Section)
+
+
+def load_settings(path: str | os.PathLike[str], model: type[SettingsT]) -> SettingsT:
+    """Return the settings of a YAML file, checked against *model*.
+
+    ``${NAME}`` and ``${NAME:-default}`` in a text are replaced from the environment, so that secrets stay out of files.
+
+    Raises:
+        ConfigError: The file is missing or not YAML, or a key is unknown, missing or of the wrong type. The error
+            names the file, the key's path and the nearest key that is known.
+    """
+    file = str(path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(file, "", f"can't be read ({error.strerror})", _files_beside(Path(path))) from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(file, "", f"not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(file, "", "holds no settings", f"It needs {', '.join(model.model_fields)}")
+    return check_settings(_with_environment(file, "", content), model, file=file)
+
+
+def check_settings(content: dict[str, Any], model: type[SettingsT], *, file: str) -> SettingsT:
+    """Return *content* as *model*; *file* is what errors name as its place.
+
+    Raises:
+        ConfigError: As in :func:`load_settings`.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise _config_error(file, model, error.errors(include_url=False)[0]) from error
+
+
+def _config_error(file: str, model: type[BaseModel], detail: ErrorDetails) -> ConfigError:
+    location = [str(part) for part in detail["loc"]]
+    key = ".".join(location)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        hint = did_you_mean(nearest_names(location[-1], known)) or f"Known here: {', '.join(known)}"
+        return ConfigError(file, key, "unknown key", hint)
+    if kind == "missing":
+        return ConfigError(file, key, "missing", "Add it")
+    problem = detail["msg"].removeprefix("Value error, ")
+    return ConfigError(file, key, f"{problem[0].lower()}{problem[1:]}, not {detail['input']!r}")
+
+
+def _known_keys(model: type[BaseModel], location: list[str]) -> list[str]:
+    """Return the keys of the section at *location*, as far as the models tell."""
+    for part in location:
+        field = model.model_fields.get(part)
+        if field is None:
+            return []
+        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        if not models:
+            return []
+        model = models[0]
+    return list(model.model_fields)
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _with_environment(file: str, key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_environment(file, f"{key}.{name}".lstrip("."), item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_environment(file, f"{key}.{index}", item) for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        found = os.environ.get(name, default)
+        if found is None:
+            raise ConfigError(file, key, f"environment variable {name} is not set", f"Set it, or write ${{{name}:-…}}")
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _files_beside(path: Path) -> str:
+    beside = sorted(file.name for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+    return did_you_mean(nearest_names(path.name, beside)) or (f"Beside it: {', '.join(beside)}" if beside else "")

@@ -1,0 +1,72 @@
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakehouse.errors import InvalidNameError, InvalidRefError
+from lakehouse.refs import (
+    TableName,
+    TableRef,
+    TableVersion,
+    check_name,
+    check_tag_name,
+    format_at,
+    parse_at,
+    parse_moment,
+)
+
+NAMES = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"], exclude_characters="/\\@."), min_size=1
+)
+
+
+def test_a_ref_is_a_table_and_maybe_what_to_read_it_at():
+    name = TableName("raw", "flights")
+    assert TableRef.parse("raw.flights") == TableRef(name, None)
+    assert TableRef.parse("raw.flights@0") == TableRef(name, 0)
+    assert TableRef.parse("raw.flights@churn-2026-06") == TableRef(name, "churn-2026-06")
+    moment = datetime(2026, 6, 1, tzinfo=timezone.utc)
+    assert TableRef.parse("raw.flights@2026-06-01T02:00:00+02:00") == TableRef(name, moment)
+
+
+@given(schema=NAMES, table=NAMES, at=st.none() | st.integers(0, 10**9) | st.datetimes(timezones=st.just(timezone.utc)))
+def test_what_is_printed_can_be_read_back(schema, table, at):
+    ref = TableRef(TableName(schema.strip() or "s", table.strip() or "t"), at)
+    assert TableRef.parse(str(ref)) == ref
+
+
+def test_version_0_is_printed():
+    assert str(TableVersion("raw.flights", 0)) == "raw.flights@0"
+    assert str(TableRef(TableName("raw", "flights"), 0)) == "raw.flights@0"
+    assert format_at(0) == "0"
+
+
+@pytest.mark.parametrize("name", ["", " ", " a", "a ", "a/b", "a\\b", "a@b", "a..b", "a\nb", "a\x00"])
+def test_names_that_could_lead_elsewhere_are_refused(name):
+    with pytest.raises(InvalidNameError):
+        check_name(name, "table")
+
+
+@pytest.mark.parametrize("name", ["a b", "a-b", "ü", "a'b", "a`b", "; drop table x", "日本"])
+def test_any_other_name_will_do(name):
+    assert check_name(name, "table") == name
+
+
+@pytest.mark.parametrize("name", ["7", "2026-06-01", "2026-06-01T00:00:00Z"])
+def test_a_tag_cannot_be_named_like_a_version_or_a_moment(name):
+    with pytest.raises(InvalidNameError):
+        check_tag_name(name)
+
+
+@pytest.mark.parametrize("at", [-1, True, 1.5, None, "2026-06-01", "2026-13-01T00:00:00Z", datetime(2026, 6, 1)])
+def test_what_names_no_version_is_refused(at):
+    with pytest.raises(InvalidRefError):
+        parse_at(at)
+
+
+@given(st.datetimes(timezones=st.builds(timezone, st.builds(timedelta, minutes=st.integers(-840, 840)))))
+def test_a_moment_is_the_same_instant_in_utc(moment):
+    parsed = parse_moment(moment.isoformat())
+    assert parsed == moment
+    assert parsed.utcoffset() == timedelta(0)
