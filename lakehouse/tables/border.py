@@ -1,0 +1,110 @@
+"""The one border: errors of Delta, Spark and Py4J become ours here, with the original as ``__cause__``.
+
+Every call that touches a table goes through :func:`border`. Conditions are found in the text as well as asked for,
+because Py4J and Spark Connect hand some of Delta's errors over as text only.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+
+from lakehouse.errors import (
+    ConcurrentWriteError,
+    ConstraintError,
+    LakehouseError,
+    SchemaError,
+    StorageError,
+    TableExistsError,
+    TableNotFoundError,
+    VersionNotFoundError,
+)
+
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|DELTA_VERSIONS_NOT_CONTIGUOUS"
+    r"|Concurrent\w+Exception|MetadataChangedException|ProtocolChangedException"
+)
+_MISSING = re.compile(
+    r"\[(PATH_NOT_FOUND|DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_ONLY_OPERATION|DELTA_TABLE_NOT_FOUND"
+    r"|DELTA_PATH_DOES_NOT_EXIST|TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND)"
+)
+_EXISTS = re.compile(r"\[(TABLE_OR_VIEW_ALREADY_EXISTS|DELTA_TABLE_ALREADY_EXISTS|TABLE_ALREADY_EXISTS)")
+_CONSTRAINT = re.compile(
+    r"\[(DELTA_VIOLATE_CONSTRAINT_WITH_VALUES|DELTA_NOT_NULL_CONSTRAINT_VIOLATED|DELTA_REPLACE_WHERE_MISMATCH"
+    r"|DELTA_NEW_CHECK_CONSTRAINT_VIOLATION|DELTA_NEW_NOT_NULL_VIOLATION|DELTA_EXCEED_CHAR_VARCHAR_LIMIT"
+    r"|DELTA_MISSING_NOT_NULL_COLUMN_VALUE|NOT_NULL_ASSERT_VIOLATION)[^\]]*\]\s*(?P<rest>.*?)(?=\n\s*at |\Z|\n\n)",
+    re.DOTALL,
+)
+_VERSION = re.compile(
+    r"\[(DELTA_VERSION_NOT_FOUND|DELTA_TIMESTAMP_\w+|DELTA_CANNOT_RESTORE_TABLE_VERSION|DELTA_LOG_FILE_NOT_FOUND\w*"
+    r"|DELTA_UNSUPPORTED_TIME_TRAVEL_\w+|DELTA_NO_\w+_FOUND)"
+)
+_STORAGE = re.compile(
+    r"DELTA_CANNOT_CREATE_LOG_PATH|FILE_NOT_EXIST|FileNotFoundException|AccessDeniedException|Permission denied"
+    r"|AccessControlException|Read-only file system|No space left on device|DELTA_RESTORE\w*MISSING|Mkdirs failed"
+    r"|DELTA_TRUNCATED_TRANSACTION_LOG|DELTA_FILE_NOT_FOUND\w*|IOException"
+)
+_SCHEMA = re.compile(
+    r"\[(DELTA_FAILED_TO_MERGE_FIELDS|DELTA_METADATA_MISMATCH|DELTA_SCHEMA\w*|DELTA_INVALID_CHARACTERS_IN_COLUMN_NAME\w*"
+    r"|UNRESOLVED_COLUMN|FIELD_NOT_FOUND|DATATYPE_MISMATCH|PARSE_SYNTAX_ERROR|INCOMPATIBLE_DATA_FOR_TABLE"
+    r"|DELTA_COLUMN\w*|DELTA_CONSTRAINT_\w+|DELTA_CLUSTERING_COLUMN\w*|CAST_\w+|AMBIGUOUS_REFERENCE|DELTA_MERGE_\w+)"
+)
+_FIRST_LINE = re.compile(r"\[[A-Z_.0-9]+\] [^\n]*")
+
+
+@contextmanager
+def border(table: str, operation: str) -> Iterator[None]:
+    """Let what Spark raises inside come out as an error of ours about *table*.
+
+    Args:
+        table: ``schema.table``.
+        operation: The verb that runs, for the message.
+
+    Raises:
+        LakehouseError: Of the class that fits; of the base class where none does.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise translated(error, table, operation) from error
+
+
+def translated(error: Exception, table: str, operation: str) -> LakehouseError:
+    """Return what *error* means for *table*."""
+    text = _told(error)
+    constraint = _CONSTRAINT.search(text)
+    if constraint:
+        return ConstraintError(table, " ".join(constraint.group("rest").split())[:500])
+    for pattern, build in _classes(table, operation):
+        found = pattern.search(text)
+        if found:
+            return build(_first_line(text, found.start()))
+    return LakehouseError(f"{operation} of {table}: {_first_line(text, 0)}")
+
+
+def _classes(table: str, operation: str) -> list[tuple[re.Pattern[str], Callable[[str], LakehouseError]]]:
+    return [
+        (_CONFLICT, lambda line: ConcurrentWriteError(table, operation)),
+        (_EXISTS, lambda line: TableExistsError(table)),
+        (_VERSION, lambda line: VersionNotFoundError(table, line)),
+        (_SCHEMA, lambda line: SchemaError(table, line)),
+        (_MISSING, lambda line: TableNotFoundError(table)),
+        (_STORAGE, lambda line: StorageError(table, line, "Nothing was committed; see to the storage and try again")),
+    ]
+
+
+def _told(error: Exception) -> str:
+    """Return all that the error says; Spark's own renderer fails on errors of Delta that it has no text for."""
+    parts = [str(getattr(error, "java_exception", "") or ""), str(error)]
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
+    return "\n".join([f"[{condition}]" if condition else "", *parts])
+
+
+def _first_line(text: str, start: int) -> str:
+    """Return the line with a condition at or after *start*, else the first line that says anything."""
+    told = _FIRST_LINE.search(text, max(0, start - 1)) or _FIRST_LINE.search(text)
+    if told:
+        return told.group(0)
+    return next((line.strip() for line in text.splitlines() if line.strip()), "unknown error")

@@ -1,0 +1,80 @@
+"""Reads: any version of a table as a DataFrame that knows what it is.
+
+The DataFrame stands under an alias that names ``schema.table@version``. The alias stays in its plan whatever is done
+to it, so a later write finds what it was made from (:func:`inputs_of`), and the version stays the same for as long as
+the DataFrame lives, on a classic session as on Spark Connect.
+"""
+
+import re
+from datetime import datetime, timezone
+
+from pyspark.sql import DataFrame
+
+from lakehouse.errors import VersionNotFoundError
+from lakehouse.refs import At, TableName, format_moment, parse_at
+from lakehouse.tables.border import border
+from lakehouse.tables.commits import read_history
+from lakehouse.tables.context import LakeContext
+from lakehouse.tables.metadata import check_version, existing, newest_version
+
+_READ = re.compile(r"SubqueryAlias `((?:[^`\n]|``)+@[0-9]+)`$", re.MULTILINE)
+_ANALYSED = re.compile(r"== Analyzed Logical Plan ==\n(.*?)\n== Optimized Logical Plan ==", re.DOTALL)
+
+
+def read_table(lake: LakeContext, name: TableName, at: At | None = None) -> DataFrame:
+    """Return the rows of a version.
+
+    Raises:
+        TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
+        InvalidRefError: A negative version, or a moment without a zone.
+    """
+    version = resolve(lake, name, at)
+    with existing(lake, name, "read"):
+        rows = lake.spark.sql(f"SELECT * FROM {lake.catalog.identifier(name)} VERSION AS OF {version}")
+    return rows.alias(f"{name}@{version}")
+
+
+def resolve(lake: LakeContext, name: TableName, at: At | None) -> int:
+    """Return the version that *at* means: a version, tag or moment; None is the newest.
+
+    Raises:
+        TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
+        InvalidRefError: A negative version, or a moment without a zone.
+    """
+    if at is None:
+        return newest_version(lake, name)
+    wanted = parse_at(at)
+    if isinstance(wanted, int):
+        return check_version(lake, name, wanted)
+    if isinstance(wanted, datetime):
+        return version_at(lake, name, wanted)
+    return lake.find_tag(wanted, name)
+
+
+def version_at(lake: LakeContext, name: TableName, moment: datetime) -> int:
+    """Return the version that was the newest at *moment*, inclusive.
+
+    Raises:
+        VersionNotFoundError: The moment lies before the first commit that is still known, or in the future, where
+            the answer could still change.
+    """
+    with existing(lake, name, "read"):
+        commits = read_history(lake.spark, lake.catalog.identifier(name), str(name))
+    oldest, newest = commits[-1], commits[0]
+    # Clocks of machines differ a little, so the newest commit may lie ahead of ours.
+    if moment > max(newest.timestamp, datetime.now(timezone.utc)) or moment < oldest.timestamp:
+        raise VersionNotFoundError(str(name), format_moment(moment), oldest.version, newest.version)
+    return max(commit.version for commit in commits if commit.timestamp <= moment)
+
+
+def inputs_of(rows: DataFrame, table: str) -> list[str]:
+    """Return the ``schema.table@version`` of every read of this library that *rows* come from, sorted.
+
+    What went through files, caches cut from their plan (``localCheckpoint``) or other readers isn't seen.
+    """
+    # A view's query is analysed but, unlike a plain EXPLAIN's, neither optimised nor planned; nothing is executed.
+    statement = "EXPLAIN EXTENDED CREATE TEMPORARY VIEW lakehouse_inputs AS SELECT * FROM {rows}"
+    with border(table, "look at the plan"):
+        plan = str(rows.sparkSession.sql(statement, rows=rows).collect()[0][0])
+    analysed = _ANALYSED.search(plan)
+    return sorted({ref.replace("``", "`") for ref in _READ.findall(analysed.group(1) if analysed else plan)})

@@ -1,0 +1,60 @@
+"""How long Delta keeps old versions readable, and that it stays so.
+
+Delta forgets in three ways: clean-up of the log, VACUUM of data files, and, from 4.1 on, a refusal to read a version
+older than ``deletedFileRetentionDuration`` even where nothing was deleted. Both properties together open all three.
+Source: delta-io/delta 4.4.0, SnapshotManagement and DeltaConfig (the log must be kept at least as long as the files).
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lakehouse.refs import TableName
+from lakehouse.sql import properties_list
+from lakehouse.tables.border import border
+from lakehouse.tables.context import LakeContext
+from lakehouse.tables.metadata import Metadata, read_metadata
+from lakehouse.tables.signing import signed
+
+_TEN_YEARS = "interval 3650 days"
+
+RETENTION: Mapping[str, str] = MappingProxyType(
+    {"delta.logRetentionDuration": _TEN_YEARS, "delta.deletedFileRetentionDuration": _TEN_YEARS}
+)
+"""Set on every table that we make, in one statement: Delta refuses files kept longer than the log."""
+
+_KEPT = ("lakehouse.", "delta.logRetention", "delta.deletedFileRetention", "delta.enableChangeDataFeed")
+
+
+def keep_properties(lake: LakeContext, name: TableName, before: Metadata) -> None:
+    """Put back the properties that a write has taken away, in a second commit; none where nothing has drifted.
+
+    Kept are retention, keys and change feed as they were before the write.
+    """
+    wanted = {key: value for key, value in before.properties.items() if key.startswith(_KEPT)}
+    now = read_metadata(lake, name).properties
+    drifted = {key: value for key, value in wanted.items() if now.get(key) != value}
+    if drifted:
+        note = lake.provenance.note(f"Keep {', '.join(sorted(drifted))}")
+        statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(drifted)}"
+        with border(str(name), "keep properties"), signed(lake.spark, note):
+            lake.spark.sql(statement)
+
+
+def protect(lake: LakeContext, name: TableName) -> None:
+    """Give a table that others made our retention, in a commit of its own; nothing where it is as long already."""
+    properties = read_metadata(lake, name).properties
+    short = {key: value for key, value in RETENTION.items() if _days(properties.get(key, "")) < _days(value)}
+    if short:
+        note = lake.provenance.note("Keep old versions readable")
+        statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(short)}"
+        with border(str(name), "protect"), signed(lake.spark, note):
+            lake.spark.sql(statement)
+
+
+def _days(interval: str) -> float:
+    """Return the days of an interval as Delta writes it; 0 where it says less than a day or something else."""
+    total = 0.0
+    for number, unit in re.findall(r"(\d+)\s*(day|week)", interval, re.IGNORECASE):
+        total += int(number) * (7 if unit.lower() == "week" else 1)
+    return total
