@@ -1,0 +1,131 @@
+"""Small append-only tables in schema ``_lakehouse``, in which a name is taken once: tags, definitions, training sets.
+
+Compare-and-swap comes from Delta's commit protocol: :meth:`Registry.add` is a MERGE that only inserts, so of two that
+add one key at once the later conflicts, and finds the key taken when it is tried again. Start at :class:`Registry`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakehouse.catalog import REGISTRY_SCHEMA
+from lakehouse.errors import TableExistsError, TableNotFoundError
+from lakehouse.refs import TableName
+from lakehouse.sql import quoted, same_key, with_braces
+from lakehouse.tables.border import border
+from lakehouse.tables.context import LakeContext
+from lakehouse.tables.creation import TableSpec, create_empty
+from lakehouse.tables.metadata import newest_version
+from lakehouse.tables.signing import signed
+from lakehouse.tables.writing import retried
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Registry:
+    """An append-only table of records, each under a key that is taken once.
+
+    Args:
+        lake: The lake that it belongs to.
+        name: Its name in schema ``_lakehouse``.
+        schema: Its columns, as DDL text.
+        keys: The columns whose values are taken once.
+    """
+
+    def __init__(self, lake: LakeContext, name: str, *, schema: str, keys: Sequence[str]) -> None:
+        self._lake = lake
+        self._table = TableName(REGISTRY_SCHEMA, name)
+        self._schema = schema
+        self._keys = tuple(keys)
+
+    @property
+    def name(self) -> str:
+        """``_lakehouse.name``."""
+        return str(self._table)
+
+    def add(self, record: Mapping[str, Any], *, message: str) -> bool:
+        """Add a record, unless its key is taken; of several who add one key at once exactly one does.
+
+        Args:
+            record: Column to value; absent columns are null.
+            message: Why.
+
+        Returns:
+            Whether it was added.
+        """
+        return self.add_all([record], message=message) == 1
+
+    def add_all(self, records: Sequence[Mapping[str, Any]], *, message: str) -> int:
+        """Add the records whose keys are not taken, in one commit.
+
+        Args:
+            records: Column to value each, no key twice; absent columns are null.
+            message: Why.
+
+        Returns:
+            How many were added.
+        """
+        self._ensure(message)
+        schema = self._lake.spark.createDataFrame([], self._schema).schema
+        values = [tuple(record.get(name) for name in schema.names) for record in records]
+        rows = self._lake.spark.createDataFrame(values, schema)
+        return retried(lambda: self._insert(rows, message), table=self.name)
+
+    def rows(self, **equal: object) -> list[Row]:
+        """Return the records whose columns have the values given; empty where nothing was ever added.
+
+        A small result, collected. Timestamps come as aware datetimes in UTC.
+        """
+        found = self.to_df()
+        if found is None:
+            return []
+        for column, value in equal.items():
+            found = found.where(F.col(quoted(column)).eqNullSafe(F.lit(value)))
+        moments = [column.name for column in found.schema if isinstance(column.dataType, T.TimestampType)]
+        # As numbers: a collected timestamp would depend on the time zone of this machine.
+        found = found.withColumns({name: F.unix_micros(quoted(name)) for name in moments})
+        with border(self.name, "read"):
+            return [_with_moments(row, moments) for row in found.collect()]
+
+    def to_df(self) -> DataFrame | None:
+        """Return all records, None where nothing was ever added."""
+        try:
+            newest_version(self._lake, self._table)
+        except TableNotFoundError:
+            return None
+        with border(self.name, "read"):
+            return self._lake.spark.sql(f"SELECT * FROM {self._lake.catalog.identifier(self._table)}")
+
+    def _insert(self, rows: DataFrame, message: str) -> int:
+        note = self._lake.provenance.note(message)
+        # With schema evolution, a column that a later release declares joins the table with its first record.
+        statement = (
+            f"MERGE WITH SCHEMA EVOLUTION INTO {with_braces(self._lake.catalog.identifier(self._table))} AS t"
+            f" USING {{rows}} AS s ON {same_key(self._keys)} WHEN NOT MATCHED THEN INSERT *"
+        )
+        with border(self.name, "add"), signed(self._lake.spark, note, skip_empty=True):
+            counts = self._lake.spark.sql(statement, rows=rows).collect()[0]
+        return int(counts.num_inserted_rows)
+
+    def _ensure(self, message: str) -> None:
+        try:
+            newest_version(self._lake, self._table)
+        except TableNotFoundError:
+            spec = TableSpec(self._lake.spark.createDataFrame([], self._schema).schema, keys=self._keys)
+            note = self._lake.provenance.note(message)
+            try:
+                create_empty(self._lake, self._table, spec, note)
+            except TableExistsError:
+                return
+
+
+def _with_moments(row: Row, moments: Sequence[str]) -> Row:
+    values = row.asDict()
+    for name in moments:
+        if values[name] is not None:
+            values[name] = _EPOCH + timedelta(microseconds=values[name])
+    return Row(**values)

@@ -1,0 +1,33 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+
+SCHEMA = "name string, version int, made timestamp, body string"
+
+
+def test_a_key_is_taken_once(lake):
+    registry = lake.registry("definitions", schema=SCHEMA, keys=["name", "version"])
+    assert registry.rows() == []
+    made = datetime(2026, 6, 1, 12, 0, 0, 5, tzinfo=timezone.utc)
+    assert registry.add({"name": "a", "version": 1, "made": made, "body": "x"}, message="first")
+    assert not registry.add({"name": "a", "version": 1, "body": "y"}, message="taken")
+    assert registry.add({"name": "a", "version": 2}, message="next")
+    found = sorted(registry.rows(name="a"), key=lambda row: row.version)
+    assert [(row.version, row.made, row.body) for row in found] == [(1, made, "x"), (2, None, None)]
+    assert registry.rows(name="b") == []
+    # The library's own tables are not among the lake's.
+    assert lake.tables() == []
+
+
+def test_of_those_who_add_one_key_at_once_exactly_one_does(lake):
+    registry = lake.registry("race", schema=SCHEMA, keys=["name"])
+    with ThreadPoolExecutor(3) as pool:
+        added = list(pool.map(lambda n: registry.add({"name": "a", "version": n}, message=f"{n}"), range(3)))
+    assert sorted(added) == [False, False, True]
+    assert [row.version for row in registry.rows()] == [added.index(True)]
+
+
+def test_a_later_release_may_declare_more_columns(lake):
+    lake.registry("grows", schema="name string", keys=["name"]).add({"name": "a"}, message="old")
+    grown = lake.registry("grows", schema="name string, more int", keys=["name"])
+    assert grown.add({"name": "b", "more": 1}, message="new")
+    assert sorted((row.name, row.more) for row in grown.rows()) == [("a", None), ("b", 1)]
