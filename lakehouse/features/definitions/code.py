@@ -1,0 +1,117 @@
+"""References to the code inside definitions: SQL texts and functions, as plain values and back.
+
+A function is known by ``module:qualname`` and a digest of its source, so that a changed body is a changed meaning.
+Imports nothing of Spark: functions are called by others.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lakehouse.errors import DefinitionError
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A query that stands for a table: ``Sql("select carrier, arrived_at, arr_delay from raw.arrivals")``.
+
+    Attributes:
+        text: One SELECT statement, which may begin with WITH.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text.strip():
+            raise DefinitionError("Sql", f"{self.text!r} is not a query", "Give one SELECT statement as text")
+
+
+def function_digest(function: Function) -> str:
+    """Return a digest of a function's source, its defaults and the plain values that it closes over.
+
+    What it calls is not part of it: a helper that changes its meaning under the same name is not seen.
+    """
+    try:
+        body = textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        code = function.__code__
+        body = repr((code.co_code, code.co_names, [const for const in code.co_consts if not inspect.iscode(const)]))
+    closure = inspect.getclosurevars(function).nonlocals
+    plain = {name: repr(value) for name, value in sorted(closure.items()) if isinstance(value, _PLAIN)}
+    defaults = repr(getattr(function, "__defaults__", None))
+    return hashlib.sha256("\n".join([body, defaults, repr(plain)]).encode()).hexdigest()
+
+
+_PLAIN = (bool, int, float, str, bytes, tuple, frozenset, type(None))
+
+
+def check_code(value: object, subject: str, what: str) -> None:
+    """Raise unless *value* is a non-empty SQL text or a plain function.
+
+    Raises:
+        DefinitionError: It is neither.
+    """
+    if isinstance(value, str) and value.strip():
+        return
+    if not inspect.isfunction(value):
+        raise DefinitionError(
+            subject, f"{what}={value!r} is neither a SQL text nor a function", "Give SQL, or a function made with def"
+        )
+
+
+def code_to_plain(value: str | Sql | Function) -> Any:
+    """Return code as a plain value: a text, ``{"sql": …}`` or ``{"function": "module:qualname", "digest": …}``."""
+    if isinstance(value, Sql):
+        return {"sql": value.text}
+    if isinstance(value, str):
+        return value
+    return {"function": f"{value.__module__}:{value.__qualname__}", "digest": function_digest(value)}
+
+
+def code_from_plain(plain: Any, subject: str) -> Any:
+    """Return the code that `code_to_plain` described, functions imported anew.
+
+    Raises:
+        DefinitionError: The function can't be imported, or its source isn't what it was.
+    """
+    if not isinstance(plain, Mapping):
+        return plain
+    if "sql" in plain:
+        return Sql(plain["sql"])
+    reference, digest = plain["function"], plain["digest"]
+    function = _imported(reference, subject)
+    if function_digest(function) != digest:
+        raise DefinitionError(
+            subject,
+            f"the function {reference} is not the one that was registered: its source has changed",
+            "Restore the function, or apply the changed definition with replace=True",
+        )
+    return function
+
+
+def digest_of(plain: Any) -> str:
+    """Return the SHA-256 of a plain value, independent of the order of its keys."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _imported(reference: str, subject: str) -> Function:
+    module_name, _, qualname = reference.partition(":")
+    hint = "Define the function at the top level of a module that can be imported here"
+    if "<" in qualname:
+        raise DefinitionError(subject, f"the function {reference} is local and can't be imported", hint)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise DefinitionError(subject, f"the function {reference} can't be imported: {error}", hint) from error
+    function: Function = found
+    return function

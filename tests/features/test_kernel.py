@@ -1,0 +1,41 @@
+import pickle
+
+from lakehouse.features import Aggregation, Entity, FeatureView
+from lakehouse.features.engine import Kernel, Span
+
+
+def view(*aggregations, **changes):
+    given = {"entity": Entity("route", ["origin", "dest"]), "source": "raw.e", "timestamp": "ts"}
+    return FeatureView("v", aggregations=aggregations, **{**given, **changes})
+
+
+def test_a_kernel_reads_each_column_once():
+    made = view(
+        Aggregation("x", "sum", "1d"), Aggregation("x", "mean", "1d", where="b"), columns=["y"], available_at="seen"
+    )
+    kernel = Kernel.of(made, label_timestamp="t", label_keys=["from", "dest"])
+    assert kernel.event_columns == ("origin", "dest", "ts", "seen", "y", "x", "__where_0")
+    assert kernel.label_columns == ("from", "dest", "t")
+    assert kernel.outputs == ("y", "x_sum_1d", "x_mean_1d")
+
+
+def test_equal_conditions_share_a_mask():
+    aggregations = [Aggregation("x", name, "1d", where="b") for name in ("sum", "mean")]
+    kernel = Kernel.of(view(*aggregations, Aggregation("x", "max", "1d", where="c")), label_timestamp="t")
+    assert kernel.masks == {"__where_0": "b", "__where_1": "c"}
+
+
+def test_only_lookups_and_ends_need_the_order_of_ties():
+    assert not Kernel.of(view(Aggregation("x", "sum", "1d")), label_timestamp="t").needs_tie_order
+    assert Kernel.of(view(Aggregation("x", "last", "1d")), label_timestamp="t").needs_tie_order
+    assert Kernel.of(view(columns=["x"]), label_timestamp="t").needs_tie_order
+
+
+def test_a_span_counts_in_microseconds():
+    kernel = Kernel.of(view(Aggregation("x", "sum", "1s", delay="1ms", every="2s", offset="5s")), label_timestamp="t")
+    assert kernel.windows[0].span == Span(window=1_000_000, delay=1_000, every=2_000_000, offset=1_000_000)
+
+
+def test_a_kernel_can_be_pickled():
+    kernel = Kernel.of(view(Aggregation("x", "last_n", "1d", n=3, where="b"), columns=["y"]), label_timestamp="t")
+    assert pickle.loads(pickle.dumps(kernel)) == kernel
