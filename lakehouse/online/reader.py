@@ -1,0 +1,206 @@
+"""Features by key, at one moment, from an online store alone: `OnlineReader`. Needs no Spark and no lake."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lakehouse.errors import MissingColumnsError, OnlineStoreError, SchemaError, did_you_mean
+from lakehouse.online.generations import StoredView, check_format, stored_service, stored_view
+from lakehouse.online.keys import KeyEncoder
+from lakehouse.online.records import Reading, RecordReader, too_early
+from lakehouse.online.results import OnlineFeatures
+from lakehouse.online.statuses import Status
+from lakehouse.online.stores import Address, OnlineStore, Snapshot, open_store
+from lakehouse.online.value_types import micros_of
+from lakehouse.refs import nearest_names, parse_moment
+
+
+@dataclass(frozen=True, slots=True)
+class _ViewPlan:
+    """How one view of a service is read."""
+
+    namespace: int
+    as_of: int
+    key: int
+    reader: RecordReader
+    empty: bytes
+    stale: Reading | None
+
+    @classmethod
+    def of(cls, stored: StoredView, key: int, uri: str) -> "_ViewPlan":
+        if stored.current is None:
+            raise OnlineStoreError(
+                f"online store {uri!r}",
+                f"feature view {stored.view.name!r} was never materialized",
+                "Run store.materialize(service) first",
+            )
+        reader = RecordReader(stored.view)
+        return cls(
+            namespace=stored.current.namespace,
+            as_of=stored.current.as_of,
+            key=key,
+            reader=reader,
+            empty=stored.empty,
+            stale=reader.stale if stored.is_stale else None,
+        )
+
+    def read(self, record: bytes | None, at: int) -> Reading:
+        """Return a record's features, or those of a key that was never seen."""
+        if self.stale is not None:
+            return self.stale
+        if record is not None:
+            return self.reader.read(record, at)
+        if at < self.as_of:
+            raise too_early(self.reader.view.name, at, self.as_of)
+        return Reading.blank(self.reader.read(self.empty, at).values, Status.NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class _ServicePlan:
+    """How one service is read, as the metadata of one epoch says."""
+
+    epoch: int
+    views: tuple[_ViewPlan, ...]
+    encoders: tuple[KeyEncoder, ...]
+    keys: tuple[str, ...]
+    key_set: frozenset[str]
+    features: tuple[str, ...]
+
+    @classmethod
+    def of(cls, store: OnlineStore, name: str, key_columns: Mapping[str, str]) -> "_ServicePlan":
+        epoch, document = store.metadata()
+        check_format(document, store.uri)
+        service = stored_service(document, name, store.uri)
+        views = {view: stored_view(document, view, store.uri) for view in service}
+        # Views of one entity share a key, which is encoded once a row.
+        spelled = {
+            view: tuple((key_columns.get(key, columns[key]), str(kind), kind) for key, kind in views[view].view.keys)
+            for view, columns in service.items()
+        }
+        distinct = list(dict.fromkeys(tuple(part[:2] for part in parts) for parts in spelled.values()))
+        plans, encoders = [], {}
+        for view, parts in spelled.items():
+            place = distinct.index(tuple(part[:2] for part in parts))
+            encoders[place] = KeyEncoder([part[0] for part in parts], [part[2] for part in parts])
+            plans.append(_ViewPlan.of(views[view], place, store.uri))
+        keys = tuple(dict.fromkeys(part[0] for parts in spelled.values() for part in parts))
+        features = tuple(feature.name for view in views.values() for feature in view.view.features)
+        ordered = tuple(encoders[place] for place in range(len(distinct)))
+        return cls(epoch, tuple(plans), ordered, keys, frozenset(keys), features)
+
+
+class OnlineReader:
+    """Reads features from an online store. Threads may share one.
+
+    Attributes:
+        store: The store.
+    """
+
+    def __init__(self, store: str | OnlineStore) -> None:
+        """Open a store for reading.
+
+        Args:
+            store: URI of the store, such as ``lmdb:///srv/online``, or an open one.
+
+        Raises:
+            OnlineStoreError: There is none, or it can't be read.
+        """
+        self.store = open_store(store) if isinstance(store, str) else store
+        self._plans: dict[tuple[str, tuple[tuple[str, str], ...]], _ServicePlan] = {}
+
+    def get_online_features(
+        self,
+        service: str,
+        rows: Sequence[Mapping[str, Any]],
+        at: str | datetime | None = None,
+        *,
+        key_columns: Mapping[str, str] | None = None,
+    ) -> OnlineFeatures:
+        """Return a service's features for some keys, as they are at one moment.
+
+        Args:
+            service: Name of a service that was materialized.
+            rows: One dict a request row, with the service's keys and nothing else. A null key is one never seen.
+            at: An aware datetime or ISO text with a zone; default now.
+            key_columns: Keys that the rows hold under other names, on top of those that the service renames itself.
+
+        Raises:
+            FeatureNotFoundError: The store has no such service.
+            MissingColumnsError: A row lacks a key; names row and key.
+            SchemaError: A row has a key that the service doesn't know, or a value of the wrong type; names them.
+            InvalidRefError: *at* has no time zone.
+            OnlineStoreError: *at* lies before the records' own moment, a view was never materialized, or a record is
+                damaged.
+        """
+        moment = time.time_ns() // 1000 if at is None else micros_of(parse_moment(at))
+        renamed = tuple((key_columns or {}).items())
+        plan = self._plan(service, renamed)
+        while True:
+            found = self.store.get_many(_addresses(plan, rows, service))
+            if found.epoch == plan.epoch:
+                return _features(plan, rows, found, moment)
+            plan = self._plan(service, renamed, fresh=True)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def __enter__(self) -> "OnlineReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"OnlineReader({self.store.uri!r})"
+
+    def _plan(self, service: str, renamed: tuple[tuple[str, str], ...], *, fresh: bool = False) -> _ServicePlan:
+        plan = None if fresh else self._plans.get((service, renamed))
+        if plan is None:
+            plan = _ServicePlan.of(self.store, service, dict(renamed))
+            self._plans[service, renamed] = plan
+        return plan
+
+
+def _addresses(plan: _ServicePlan, rows: Sequence[Mapping[str, Any]], service: str) -> list[Address]:
+    """Return where the records of all rows lie, row by row; a null key has an empty address of no namespace."""
+    # The plain types first: asking an abstract class takes as long as a read of the store.
+    if type(rows) is not list and (isinstance(rows, Mapping | str) or not isinstance(rows, Sequence)):
+        raise SchemaError("the request", f"rows is a {type(rows).__name__}, and must be a list of dicts")
+    addresses = []
+    for number, row in enumerate(rows):
+        if type(row) is not dict or row.keys() != plan.key_set:
+            _check_row(plan, row, number, service)
+        keys = [encoder.encode(row, number) for encoder in plan.encoders]
+        for view in plan.views:
+            key = keys[view.key]
+            addresses.append(_NOWHERE if key is None else (view.namespace, key))
+    return addresses
+
+
+_NOWHERE: Address = (0, b"")
+
+
+def _check_row(plan: _ServicePlan, row: object, number: int, service: str) -> None:
+    subject = f"row {number} of the request"
+    if not isinstance(row, Mapping):
+        raise SchemaError(subject, f"it is a {type(row).__name__}, and must be a dict of keys")
+    missing = [key for key in plan.keys if key not in row]
+    if missing:
+        raise MissingColumnsError(subject, missing, [str(key) for key in row])
+    for key in row:
+        if key not in plan.key_set:
+            hint = did_you_mean(nearest_names(str(key), plan.keys)) or f"Its keys are {', '.join(plan.keys)}"
+            raise SchemaError(subject, f"feature service {service!r} has no key {key!r}. {hint}")
+
+
+def _features(plan: _ServicePlan, rows: Sequence[Mapping[str, Any]], found: Snapshot, at: int) -> OnlineFeatures:
+    views, records = plan.views, found.records
+    width = len(views)
+    readings = [
+        [view.read(record, at) for view, record in zip(views, records[first : first + width], strict=True)]
+        for first in range(0, len(records), width)
+    ]
+    return OnlineFeatures(plan.keys, plan.features, rows, readings, at=at)

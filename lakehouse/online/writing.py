@@ -1,0 +1,142 @@
+"""Records from events, and into the store: what executors run. Arrow and numpy, no Spark. Start at `records_for`."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from lakehouse.features.definitions import FeatureService
+from lakehouse.features.engine import Changes, change_times, compute
+from lakehouse.online.encoding import Steps, encode_records
+from lakehouse.online.generations import register_service, register_view
+from lakehouse.online.keys import encode_key
+from lakehouse.online.record_kernel import RecordKernel, with_masks
+from lakehouse.online.stores import OnlineStore, open_store
+from lakehouse.online.views import ALWAYS
+
+CAP = 256
+"""Steps a record holds at most, over all its windows together."""
+
+RECORDS = pa.schema([("key", pa.binary()), ("record", pa.binary())])
+
+_MOST_CELLS = 1 << 24
+
+
+def records_for(kernel: RecordKernel, events: pa.Table, *, end_us: int, cap: int = CAP) -> pa.Table:
+    """Return the online records of all entities in some events.
+
+    Args:
+        kernel: What to compute and how to lay it out.
+        events: All events of each entity in it, columns as `kernel.kernel` says (without the row time, which is added
+            here). Those after *end_us* take effect at their own time. Entities with a null in their key are left out.
+        end_us: The moment that the records start from, microseconds since 1970 in UTC.
+        cap: How many steps a record holds at most; where there are more its horizon is the first left out.
+
+    Returns:
+        `RECORDS`: one row an entity, key and record as bytes, in no order.
+
+    Raises:
+        SchemaError: A column is missing or of a type that can't be used.
+        FeatureOverflowError: An exact sum is outside its type.
+    """
+    timed = kernel.with_row_time(_keyed(events, kernel.kernel.keys))
+    if not timed.num_rows:
+        return RECORDS.empty_table()
+    changes = change_times(kernel.kernel, timed, after=end_us, cap=cap)
+    batches = [
+        pa.record_batch([_keys(kernel, part), pa.array(_records(kernel, part, timed, end_us), pa.binary())], RECORDS)
+        for part in _parts(changes, len(kernel.kernel.outputs))
+    ]
+    return pa.Table.from_batches(batches, RECORDS)
+
+
+def put_records(store_uri: str, generation: int, records: pa.Table) -> int:
+    """Write records into a generation of a view; return how many. Processes of one machine take turns by themselves.
+
+    Args:
+        store_uri: URI of the store.
+        generation: What `generations.begin_generation` returned, or the namespace of the current records, in which
+            each record then takes the place of the one before.
+        records: As `records_for` returns them.
+
+    Raises:
+        OnlineStoreError: The store can't be written, or the generation is not in use any more.
+    """
+    with open_store(store_uri, writable=True) as store:
+        for batch in records.to_batches():
+            keys, values = (batch.column(name).to_pylist() for name in RECORDS.names)
+            store.put_many(generation, list(zip(keys, values, strict=True)))
+    return int(records.num_rows)
+
+
+def register(store: OnlineStore, service: FeatureService, events: Mapping[str, pa.Schema]) -> dict[str, RecordKernel]:
+    """Take a service and its views into the store's metadata; return the record kernel of each view.
+
+    Records of a view whose definition has changed read as stale from now on, until it is materialized again.
+
+    Args:
+        store: A writable store.
+        service: The service.
+        events: Per view the schema of its events, after its `where` and `derived`.
+
+    Raises:
+        DefinitionError: A function has no meaning for its column's type.
+        SchemaError: A column's type can't be stored or be a key.
+    """
+    kernels = {view.name: RecordKernel.of(view, events[view.name]) for view in service.views}
+    for name, kernel in kernels.items():
+        register_view(store, kernel.view, empty_record(kernel, events[name]))
+    keys = {view.name: dict(zip(view.keys, service.label_keys(view), strict=True)) for view in service.views}
+    register_service(store, service.name, keys)
+    return kernels
+
+
+def empty_record(kernel: RecordKernel, events: pa.Schema) -> bytes:
+    """Return the record of a key that was never seen; it holds from the beginning of time, for ever."""
+    nothing = kernel.with_row_time(with_masks(kernel.kernel, events).empty_table())
+    values, ages = kernel.columns(compute(kernel.kernel, kernel.empty_labels(), nothing))
+    moments, horizons = np.array([0]), np.array([ALWAYS])
+    steps = Steps(np.array([0, 1]), moments, horizons, values, ages)
+    return encode_records(kernel.view, steps, as_of=-ALWAYS)[0]
+
+
+def _keyed(events: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Return the events without those that have a null in their key: no label matches them."""
+    for key in keys:
+        column = events.column(key)
+        if column.null_count:
+            events = events.filter(column.is_valid())
+    return events
+
+
+def _records(kernel: RecordKernel, changes: Changes, events: pa.Table, end_us: int) -> list[bytes]:
+    features = compute(kernel.kernel, changes.labels(kernel.kernel), events)
+    values, ages = kernel.columns(features)
+    horizons = changes.horizon.cast(pa.int64()).fill_null(ALWAYS).to_numpy(zero_copy_only=False)
+    return encode_records(kernel.view, Steps(changes.offsets, changes.moments, horizons, values, ages), as_of=end_us)
+
+
+def _keys(kernel: RecordKernel, changes: Changes) -> pa.Array:
+    kinds = [kind for _, kind in kernel.view.keys]
+    if not kinds:
+        return pa.array([b""] * len(changes.horizon), pa.binary())
+    columns = [changes.keys.column(name).to_pylist() for name, _ in kernel.view.keys]
+    return pa.array([encode_key(kinds, values) for values in zip(*columns, strict=True)], pa.binary())
+
+
+def _parts(changes: Changes, width: int) -> list[Changes]:
+    """Return changes in parts of whole entities whose features fit into memory at a time."""
+    most = max(_MOST_CELLS // max(width, 1), 1)
+    cuts = np.flatnonzero(np.diff(changes.offsets[:-1] // most)) + 1
+    edges = [0, *cuts.tolist(), len(changes.horizon)]
+    return [
+        Changes(
+            keys=changes.keys.slice(start, stop - start),
+            offsets=changes.offsets[start : stop + 1] - changes.offsets[start],
+            moments=changes.moments[changes.offsets[start] : changes.offsets[stop]],
+            horizon=changes.horizon.slice(start, stop - start),
+        )
+        for start, stop in pairwise(edges)
+        if start < stop
+    ]
