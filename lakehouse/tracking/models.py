@@ -1,0 +1,198 @@
+"""Models on their way in and out: what is saved beside an estimator, and a load that checks every byte and every type.
+
+Start at `spec_of` and `load_checked`. Saving and loading go through skops with our own list of types (`trusted`).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lakehouse.errors import TrackingError
+from lakehouse.tracking.backend import Backend, ModelSpec
+from lakehouse.tracking.environment import model_requirements
+from lakehouse.tracking.manifest import check_manifest
+from lakehouse.tracking.trusted import trusted_types
+
+MANIFEST_TAG = "lakehouse.manifest"
+"""Tag of a model and of its registered versions: the sha256 of each file, as JSON."""
+
+INPUT_TYPES_TAG = "lakehouse.input_types"
+"""Tag of a model: its input columns and their pandas types, as JSON."""
+
+_EXAMPLE_ROWS = 5
+_OUTPUT_ROWS = 100
+_MODEL_FILE = "model.skops"
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[^/@]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """A model as it was logged by a run.
+
+    Attributes:
+        model_id: The backend's id.
+        uri: ``models:/`` and that id.
+        name: The registered model; empty when it was not registered.
+        version: The registered version; None when it was not registered.
+    """
+
+    model_id: str
+    uri: str
+    name: str = ""
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """What a model URI means now.
+
+    Attributes:
+        uri: As asked.
+        model_id: The backend's id.
+        run_id: The run that made it.
+        tags: Tags of the registered version, or of the model when it was named by its id.
+        name: The registered model; empty when it was named by its id.
+        version: The registered version; None when it was named by its id.
+        aliases: Aliases that point at the version.
+    """
+
+    uri: str
+    model_id: str
+    run_id: str
+    tags: Mapping[str, str]
+    name: str = ""
+    version: int | None = None
+    aliases: Sequence[str] = ()
+
+
+def resolve_model(backend: Backend, uri: str) -> ResolvedModel:
+    """Return what ``models:/name/3``, ``models:/name@champion`` or ``models:/m-…`` (a model's id) means now.
+
+    Raises:
+        TrackingError: It is written otherwise, or there is no such model, version or alias.
+    """
+    match = _URI.fullmatch(uri)
+    hint = "Write it as models:/name/3, models:/name@champion or models:/m-0123…"
+    if match is None:
+        raise TrackingError(f"model {uri!r}", "it does not name a model", hint)
+    name, alias = match["name"], match["alias"]
+    if match["version"] is None and alias is None:
+        if not name.startswith("m-"):
+            raise TrackingError(f"model {uri!r}", "it does not say which version", hint)
+        record = backend.models.get(name)
+        return ResolvedModel(uri, record.model_id, record.run_id, record.tags)
+    version = int(match["version"]) if alias is None else _version_of_alias(backend, name, alias)
+    found = backend.registry.get(name, version)
+    return ResolvedModel(uri, found.model_id, found.run_id, found.tags, name, version, tuple(found.aliases))
+
+
+def spec_of(
+    estimator: Any,
+    frame: Any,
+    *,
+    name: str,
+    example: Any | None = None,
+    trust: Iterable[str] = (),
+    tags: Mapping[str, str],
+    params: Mapping[str, str],
+) -> ModelSpec:
+    """Return the estimator with its signature rows, example, requirements and types, checked before anything is saved.
+
+    Raises:
+        TrackingError: It is no scikit-learn estimator, skops can't save it, it holds a type that nobody trusts, or it
+            can't be applied to the rows.
+    """
+    subject = f"model {name!r}"
+    trusted = _check_types(estimator, trust, subject)
+    try:
+        outputs = estimator.predict(frame.head(_OUTPUT_ROWS))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        hint = "Give signature_from= rows with the columns that the model was fitted on"
+        raise TrackingError(subject, f"it can't be applied to the rows of its signature: {error}", hint) from error
+    return ModelSpec(
+        name=name,
+        estimator=estimator,
+        inputs=frame,
+        outputs=outputs,
+        example=frame.head(_EXAMPLE_ROWS) if example is None else example,
+        requirements=model_requirements(_modules_of(estimator)),
+        trusted=trusted,
+        tags={**tags, INPUT_TYPES_TAG: input_types(frame)},
+        params=params,
+    )
+
+
+def input_types(frame: Any) -> str:
+    """Return the columns of a pandas frame and their types, as JSON."""
+    return json.dumps({str(name): str(kind) for name, kind in frame.dtypes.items()})
+
+
+def load_checked(backend: Backend, model: ResolvedModel, *, trust: Iterable[str] = ()) -> Any:
+    """Return the estimator of a model, from a copy whose every file is as it was saved.
+
+    Raises:
+        TrackingError: The model has no manifest, a file was changed, added or removed, or the file holds a type that
+            nobody trusts.
+    """
+    subject = f"model {model.uri}"
+    manifest = model.tags.get(MANIFEST_TAG)
+    if manifest is None:
+        hint = "Log it with run.log_model, or load it with mlflow at your own risk"
+        raise TrackingError(subject, "no manifest of its files was recorded", hint)
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        backend.models.fetch(model.model_id, folder)
+        check_manifest(folder, json.loads(manifest), subject=subject)
+        return _load(folder / _MODEL_FILE, trust, subject)
+
+
+def _load(file: Path, trust: Iterable[str], subject: str) -> Any:
+    import skops.io
+
+    allowed = trusted_types(trust)
+    strange = sorted(set(skops.io.get_untrusted_types(file=file)) - set(allowed))
+    if strange:
+        raise _untrusted(subject, strange)
+    return skops.io.load(file, trusted=allowed)
+
+
+def _check_types(estimator: Any, trust: Iterable[str], subject: str) -> list[str]:
+    import skops.io
+    from sklearn.base import BaseEstimator
+
+    if not isinstance(estimator, BaseEstimator):
+        hint = "Log other models as files with run.log_file"
+        raise TrackingError(subject, f"{type(estimator).__name__} is no scikit-learn estimator", hint)
+    try:
+        found = set(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
+    except Exception as error:
+        # skops raises whatever the reduction of some object raises.
+        hint = "Functions and classes of a script or notebook can't be saved: move them to a module"
+        raise TrackingError(subject, f"skops can't save it: {error}", hint) from error
+    strange = sorted(found - set(trusted_types(trust)))
+    if strange:
+        raise _untrusted(subject, strange)
+    return sorted(found)
+
+
+def _untrusted(subject: str, types: Sequence[str]) -> TrackingError:
+    hint = f"If you know them, pass trust={list(types)!r}, here and when it is loaded"
+    return TrackingError(subject, f"it holds types that are not on the list of trusted ones: {', '.join(types)}", hint)
+
+
+def _modules_of(estimator: Any) -> set[str]:
+    """Return the modules of the estimator's type and of what it is built from."""
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    return {type(part).__module__ for part in parts}
+
+
+def _version_of_alias(backend: Backend, name: str, alias: str) -> int:
+    version = backend.registry.alias(name, alias)
+    if version is None:
+        hint = f"tracker.promote({name!r}, version=…, to={alias!r}, reason=…) sets it"
+        raise TrackingError(f"model {name!r}", f"it has no {alias!r}", hint)
+    return version

@@ -1,0 +1,42 @@
+"""What is known of a run before it begins. Plain values; no backend."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lakehouse.tracking.code import CodeState
+from lakehouse.tracking.environment import Environment
+from lakehouse.tracking.inputs import TrainingRows, training_tags
+from lakehouse.tracking.values import tag_texts
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What is known of a run before it begins.
+
+    Attributes:
+        name: Its name.
+        training_set: What it trains on; None for a run that reads no training set.
+        params: Parameters, secrets included; they are redacted before they leave.
+        tags: The caller's tags.
+        entry: The function that makes the model, ``package.module:function``; None when it can't be called again.
+        code: State of the code.
+        environment: Software and hardware.
+        author: Who runs it.
+    """
+
+    name: str
+    training_set: TrainingRows | None
+    params: Mapping[str, object]
+    tags: Mapping[str, object]
+    entry: str | None
+    code: CodeState
+    environment: Environment
+    author: str
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """Tags that we set: what the run was made from and with."""
+        trained_on = {} if self.training_set is None else training_tags(self.training_set)
+        entry = {} if self.entry is None else {"lakehouse.entry": self.entry}
+        author = {"lakehouse.author": self.author} if self.author else {}
+        return tag_texts({**self.environment.tags, **self.code.tags, **trained_on, **entry, **author})

@@ -1,0 +1,275 @@
+"""One run: what was tried, on what data, with what result. Made by `Tracker.run`, used in a ``with`` block."""
+
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import LakehouseError, TrackingError
+from lakehouse.tracking.backend import Backend, Dataset, MetricPoint
+from lakehouse.tracking.inputs import Places, split_inputs, table_inputs, training_tags, version_points
+from lakehouse.tracking.manifest import manifest_text
+from lakehouse.tracking.models import MANIFEST_TAG, LoggedModel, spec_of
+from lakehouse.tracking.plan import RunPlan
+from lakehouse.tracking.redaction import redact_text
+from lakehouse.tracking.values import check_tags, flat_params, json_text, param_texts, tag_texts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PARAMS_FILE = "params.json"
+"""Artifact with the parameters as they were, types included."""
+
+_MAX_ERROR_CHARACTERS = 2000
+
+
+class Run:
+    """A run in progress. It ends with its ``with`` block: as FAILED, with the error, if the block raises."""
+
+    def __init__(self, backend: Backend, places: Places, plan: RunPlan) -> None:
+        self._backend, self._places, self._plan = backend, places, plan
+        self._run_id = ""
+        self._wall = self._cpu = 0.0
+        self._tables: list[Dataset] = []
+        self._splits: dict[str, Dataset] = {}
+        self._points: list[MetricPoint] = []
+        self._model_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self._plan.name!r}, run_id={self._run_id!r})"
+
+    def __enter__(self) -> "Run":
+        # Inputs are built first: a table that is gone stops the run before it is in the backend.
+        plan = self._plan
+        self._tables = [] if plan.training_set is None else table_inputs(plan.training_set, self._places)
+        self._run_id = self._backend.runs.start(plan.name, {**tag_texts(plan.tags), **plan.own_tags})
+        self._wall, self._cpu = time.monotonic(), time.process_time()
+        try:
+            self._backend.runs.log_params(self._run_id, param_texts(flat_params(plan.params)))
+            self._backend.runs.log_datasets(self._run_id, self._tables)
+            self._log_points(version_points(self._tables, _now_ms()))
+            self._log_new_splits()
+            self._log_surroundings()
+        except BaseException as error:
+            with suppress(LakehouseError):
+                self._log_error(error)
+            self._backend.runs.end(self._run_id, "FAILED")
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status = "FINISHED" if error is None else "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        try:
+            self._log_new_splits()
+            self._log_times()
+            if error is not None:
+                self._log_error(error)
+        finally:
+            self._backend.runs.end(self._run_id, status)
+
+    @property
+    def run_id(self) -> str:
+        """The backend's id of this run."""
+        return self._run_id
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0, split: str | None = None) -> None:
+        """Record values of metrics.
+
+        Args:
+            metrics: Metric to value.
+            step: Where in a series the values belong, such as the number of trees.
+            split: The split that was measured, such as ``test``: the values then belong to its rows.
+
+        Raises:
+            TrackingError: A value is no number, or the training set has no such split.
+        """
+        dataset = self._split_dataset(split)
+        now = _now_ms()
+        points = []
+        for name, value in metrics.items():
+            if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+                raise TrackingError(f"metric {name!r}", f"{value!r} is no number", "Log texts as tags or parameters")
+            points.append(MetricPoint(name, float(value), step, now, self._model_id, dataset))
+        self._log_points(points)
+
+    def log_metric(self, name: str, value: float, *, step: int = 0, split: str | None = None) -> None:
+        """Record one value of a metric; see `log_metrics`."""
+        self.log_metrics({name: value}, step=step, split=split)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Record more parameters; nested ones get dotted names, secrets are redacted.
+
+        Raises:
+            TrackingError: A parameter is there with another value.
+        """
+        self._backend.runs.log_params(self._run_id, param_texts(flat_params(params)))
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags, replacing those of the same name; secrets are redacted.
+
+        Raises:
+            TrackingError: A name begins with ``lakehouse.``: those are ours.
+        """
+        check_tags(tags)
+        self._backend.runs.set_tags(self._run_id, tag_texts(tags))
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """Record a matplotlib figure as ``figures/name.png``."""
+        with TemporaryDirectory() as folder:
+            file = _artifact_path(Path(folder), f"figures/{name}", ".png")
+            figure.savefig(file, dpi=120, bbox_inches="tight")
+            self._backend.runs.log_folder(self._run_id, Path(folder))
+
+    def log_json(self, content: object, name: str) -> None:
+        """Record plain values as the artifact ``name.json``; secrets are redacted."""
+        self._log_texts({f"{name.removesuffix('.json')}.json": json_text(content)})
+
+    def log_file(self, file: Path | str, folder: str = "") -> None:
+        """Record a copy of a file, as it is, as an artifact in *folder*."""
+        source = Path(file)
+        with TemporaryDirectory() as scratch:
+            copy = _artifact_path(Path(scratch), f"{folder}/{source.name}" if folder else source.name, "")
+            copy.write_bytes(source.read_bytes())
+            self._backend.runs.log_folder(self._run_id, Path(scratch))
+
+    def log_model(
+        self,
+        model: Any,
+        *,
+        signature_from: Any,
+        register_as: str | None = None,
+        name: str = "model",
+        input_example: Any | None = None,
+        trust: Iterable[str] = (),
+    ) -> LoggedModel:
+        """Save a fitted scikit-learn estimator through skops, tied to this run's inputs.
+
+        Metrics of this run, those before and those after, count as the model's. Its signature, a few input rows, exact
+        requirements and the sha256 of every file are kept with it.
+
+        Args:
+            model: The estimator.
+            signature_from: Rows that it can be applied to: a pandas frame of the model's columns, or a split of the
+                training set, of which the columns that the model was fitted on are taken.
+            register_as: Registered model that gets it as its next version.
+            name: Its name in this run.
+            input_example: Rows to keep as the example; the first five of *signature_from* by default.
+            trust: Types in its file to trust beyond our list, by full name.
+
+        Returns:
+            The model's id and URI, and its version when it was registered.
+
+        Raises:
+            TrackingError: It is no estimator that skops can save, holds a type that nobody trusts, or can't be applied
+                to the rows. Nothing was saved.
+        """
+        self._log_new_splits()
+        plan = self._plan
+        trained_on = {} if plan.training_set is None else training_tags(plan.training_set)
+        tags = tag_texts({**trained_on, **plan.code.tags, "lakehouse.run": self._run_id})
+        params = param_texts(flat_params(plan.params))
+        frame = self._signature_rows(signature_from, model)
+        spec = spec_of(model, frame, name=name, example=input_example, trust=trust, tags=tags, params=params)
+        model_id, manifest = self._backend.models.log(self._run_id, spec)
+        self._model_id = model_id
+        checked = {MANIFEST_TAG: manifest_text(manifest)}
+        self._backend.models.set_tags(model_id, checked)
+        self._link_metrics(model_id)
+        uri = f"models:/{model_id}"
+        if register_as is None:
+            return LoggedModel(model_id, uri)
+        made = self._backend.registry.register(register_as, model_id, self._run_id, {**tags, **checked})
+        return LoggedModel(model_id, uri, made.name, made.version)
+
+    def _signature_rows(self, source: Any, model: Any) -> Any:
+        training_set = self._plan.training_set
+        if training_set is not None and hasattr(source, "to_pandas"):
+            return source.to_pandas()[list(getattr(model, "feature_names_in_", training_set.feature_names))]
+        if not hasattr(source, "head") or not hasattr(source, "columns"):
+            hint = "Give a pandas frame or a split of the training set"
+            raise TrackingError("signature_from", f"{type(source).__name__} holds no named columns", hint)
+        return source
+
+    def _link_metrics(self, model_id: str) -> None:
+        """Log what was measured so far again, now as the model's, at its old moment: a point is never doubled."""
+        self._backend.runs.log_metrics(self._run_id, [replace(point, model_id=model_id) for point in self._points])
+
+    def _log_points(self, points: Sequence[MetricPoint]) -> None:
+        self._backend.runs.log_metrics(self._run_id, points)
+        self._points += points
+
+    def _split_dataset(self, split: str | None) -> Dataset | None:
+        if split is None:
+            return None
+        self._log_new_splits()
+        if split not in self._splits:
+            known = ", ".join(self._splits) or "none"
+            hint = "Split the training set before measuring on a split"
+            raise TrackingError(f"split {split!r}", f"the training set has {known}", hint)
+        return self._splits[split]
+
+    def _log_new_splits(self) -> None:
+        """Record splits that were made since the last look; one that was cut again is another input."""
+        training_set = self._plan.training_set
+        if training_set is None:
+            return
+        known = {(dataset.name, dataset.digest) for dataset in self._splits.values()}
+        fresh = [dataset for dataset in split_inputs(training_set) if (dataset.name, dataset.digest) not in known]
+        self._backend.runs.log_datasets(self._run_id, fresh)
+        self._splits |= {dataset.role: dataset for dataset in fresh}
+
+    def _log_surroundings(self) -> None:
+        plan = self._plan
+        texts = {
+            PARAMS_FILE: json_text(plan.params),
+            "environment/environment.json": json_text(plan.environment.to_dict()),
+            "environment/requirements.txt": "\n".join(plan.environment.requirements) + "\n",
+        }
+        if plan.code.diff:
+            texts["code/uncommitted.diff"] = plan.code.diff + "\n"
+        if plan.code.untracked:
+            texts["code/untracked.txt"] = "\n".join(plan.code.untracked) + "\n"
+        self._log_texts(texts)
+
+    def _log_times(self) -> None:
+        now = _now_ms()
+        seconds = {"wall_seconds": time.monotonic() - self._wall, "cpu_seconds": time.process_time() - self._cpu}
+        points = [MetricPoint(f"system/{name}", value, 0, now) for name, value in seconds.items()]
+        self._backend.runs.log_metrics(self._run_id, points)
+
+    def _log_error(self, error: BaseException) -> None:
+        text = redact_text(f"{type(error).__name__}: {error}")[:_MAX_ERROR_CHARACTERS]
+        self._backend.runs.set_tags(self._run_id, {"lakehouse.error": text})
+        trace: Sequence[str] = traceback.format_exception(error)
+        self._log_texts({"error.txt": redact_text("".join(trace))})
+
+    def _log_texts(self, texts: Mapping[str, str]) -> None:
+        with TemporaryDirectory() as folder:
+            for path, text in texts.items():
+                _artifact_path(Path(folder), path, "").write_text(text, encoding="utf-8")
+            self._backend.runs.log_folder(self._run_id, Path(folder))
+
+
+def _artifact_path(folder: Path, path: str, suffix: str) -> Path:
+    """Return where the artifact *path* is to be written under *folder*, its parents made.
+
+    Raises:
+        TrackingError: The path leaves the folder.
+    """
+    wanted = path if not suffix or path.endswith(suffix) else f"{path}{suffix}"
+    file = (folder / wanted).resolve()
+    if not file.is_relative_to(folder.resolve()) or file == folder.resolve():
+        raise TrackingError(f"artifact {path!r}", "it lies outside the run's artifacts", "Use a plain relative name")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
