@@ -6,12 +6,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lakehouse.features.definitions import Aggregation, Entity, FeatureService, FeatureView, Sql
+from lakehouse.features.definitions import Aggregation, Entity, FeatureService, FeatureView, Sql, reads
 
 if TYPE_CHECKING:
     from lakehouse.features.store import FeatureStore
 
-__all__ = ["Aggregation", "Entity", "FeatureService", "FeatureStore", "FeatureView", "Sql"]
+__all__ = ["Aggregation", "Entity", "FeatureService", "FeatureStore", "FeatureView", "Sql", "reads"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,8 +1,10 @@
 """Which version of each source is read: fixed before anything is computed, so that one result has one set of inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from pyspark.sql import DataFrame
 
 from lakehouse.errors import InvalidRefError
 from lakehouse.refs import At, TableName, TableRef, TableVersion, parse_at
@@ -21,12 +23,15 @@ class Pins:
         at: What the caller asked for.
         versions: What was decided so far, by table name.
         sizes: Bytes of the tables' files, as far as anyone asked.
+        through: What the rows of a table go through before anybody sees them; None is nothing. For checks that ask
+            what the result would be if a table held other rows, or the same ones elsewhere.
     """
 
     lake: Lakehouse
     at: AtOf = None
     versions: dict[str, TableVersion] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    through: Callable[[str, DataFrame], DataFrame] | None = None
 
     def pin(self, ref: str | TableRef) -> TableVersion:
         """Return the version of a table that counts here.
@@ -46,6 +51,16 @@ class Pins:
         if name not in self.versions:
             self.versions[name] = self.lake.resolve(str(TableRef(wanted.name, self._at_of(wanted.name))))
         return self.versions[name]
+
+    def read(self, ref: str | TableRef) -> tuple[TableVersion, DataFrame]:
+        """Return the version of a table that counts here, and its rows.
+
+        Raises:
+            RefError: As in `pin`.
+        """
+        pinned = self.pin(ref)
+        rows = self.lake.table(pinned.name).read(at=pinned.version)
+        return pinned, rows if self.through is None else self.through(pinned.name, rows)
 
     def size_bytes(self, name: str) -> int:
         """Return the size of a table's newest files, which stands for that of any version near it."""

@@ -1,4 +1,4 @@
-"""The events of a feature view as a DataFrame: its source at a pinned version, with just the columns that are needed.
+"""The events of a feature view as a DataFrame: its source at pinned versions, with just the columns that are needed.
 
 Start at `read_events`. Reads tables through the lakehouse; computes nothing.
 """
@@ -12,13 +12,15 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from lakehouse.errors import DefinitionError, MissingColumnsError
+from lakehouse.errors import DefinitionError, MissingColumnsError, SchemaError
 from lakehouse.features.columns import check_instant, column_of
 from lakehouse.features.definitions import FeatureView
 from lakehouse.features.definitions.code import Function
 from lakehouse.features.engine import Kernel, feature_schema
 from lakehouse.features.pins import Pins
+from lakehouse.features.source_rows import called, source_rows, understood
 from lakehouse.refs import TableVersion
+from lakehouse.schema import has_order
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,18 @@ def read_events(view: FeatureView, pins: Pins) -> Events:
         TableNotFoundError: The source isn't there.
         MissingColumnsError: The source lacks a column that the view names.
         SchemaError: A time column isn't TIMESTAMP.
-        DefinitionError: A function can't be computed of its column's type, or a condition isn't boolean.
+        DefinitionError: A function can't be computed of its column's type, a condition isn't boolean, or the source's
+            query or function can't be used.
     """
-    if view.table is None:
-        raise DefinitionError(f"feature view {view.name!r}", "its source is not a table", "Give schema.table")
-    pinned = pins.pin(view.table)
-    rows = pins.lake.table(pinned.name).read(at=pinned.version)
-    rows = _with_code(rows, view, source=str(pinned))
+    source = source_rows(view, pins)
+    rows = _with_code(source.rows, view, source=source.title)
     kernel = Kernel.of(view, label_timestamp=view.timestamp, label_keys=view.keys)
-    _check_columns(rows, kernel, source=str(pinned))
+    _check_columns(rows, kernel, source=source.title)
     order = tie_columns(kernel, rows.columns)
-    rows = _with_masks(rows, kernel)
+    rows = _with_masks(rows, view, kernel)
     rows = rows.select(*[column_of(name) for name in dict.fromkeys((*kernel.event_columns, *order))])
-    events = Events(view, replace(kernel, order=order), rows, (pinned,), pins.size_bytes(pinned.name))
+    size = sum(pins.size_bytes(name) for name in {pinned.name for pinned in source.inputs})
+    events = Events(view, replace(kernel, order=order), rows, source.inputs, size)
     _ = events.features
     return events
 
@@ -99,43 +100,68 @@ def tie_columns(kernel: Kernel, columns: Sequence[str]) -> tuple[str, ...]:
 
 def _with_code(rows: DataFrame, view: FeatureView, *, source: str) -> DataFrame:
     """Apply the view's ``where`` and ``derived``."""
+    subject = f"feature view {view.name!r}"
     if view.where is not None:
-        rows = rows.where(F.expr(view.where)) if isinstance(view.where, str) else view.where(rows)
+        with understood(view, f"where={view.where!r}"):
+            rows = _where(rows, view, view.where)
+            _ = rows.schema
     for name, code in dict(view.derived).items():
         if name in rows.columns:
-            raise DefinitionError(
-                f"feature view {view.name!r}", f"{source} has a column {name!r} already", "Give derived another name"
-            )
-        rows = rows.withColumn(name, _column_from(code, rows))
+            raise DefinitionError(subject, f"{source} has a column {name!r} already", "Give derived another name")
+        with understood(view, f"derived[{name!r}]={code!r}"):
+            rows = rows.withColumn(name, _column_from(code, rows, view))
+            _ = rows.schema
     return rows
 
 
-def _with_masks(rows: DataFrame, kernel: Kernel) -> DataFrame:
-    masks = {name: _column_from(code, rows) for name, code in kernel.masks.items()}
-    if not masks:
+def _where(rows: DataFrame, view: FeatureView, code: str | Function) -> DataFrame:
+    if isinstance(code, str):
+        return rows.where(F.expr(code))
+    name = f"where={code.__qualname__}"
+    kept = called(view, name, code, rows)
+    if isinstance(kept, Column):
+        return rows.where(kept)
+    if not isinstance(kept, DataFrame):
+        problem = f"{name} gives {type(kept).__name__}, neither a DataFrame nor a condition"
+        raise DefinitionError(f"feature view {view.name!r}", problem, "Return rows.where(…)")
+    return kept
+
+
+def _with_masks(rows: DataFrame, view: FeatureView, kernel: Kernel) -> DataFrame:
+    if not kernel.masks:
         return rows
-    masked = rows.withColumns(masks)
+    shown = ", ".join(f"where={code!r}" for code in kernel.masks.values())
+    with understood(view, shown):
+        masked = rows.withColumns({name: _column_from(code, rows, view) for name, code in kernel.masks.items()})
+        kinds = {name: masked.schema[name].dataType for name in kernel.masks}
     for name, code in kernel.masks.items():
-        kind = masked.schema[name].dataType
-        if not isinstance(kind, T.BooleanType):
+        if not isinstance(kinds[name], T.BooleanType):
             raise DefinitionError(
-                f"feature view {kernel.view!r}", f"where={code!r} is {kind.simpleString()}, not a condition", ""
+                f"feature view {kernel.view!r}", f"where={code!r} is {kinds[name].simpleString()}, not a condition", ""
             )
     return masked
 
 
-def _column_from(code: str | Function, rows: DataFrame) -> Column:
+def _column_from(code: str | Function, rows: DataFrame, view: FeatureView) -> Column:
     if isinstance(code, str):
         return F.expr(code)
-    column: Column = code(rows)
+    column = called(view, f"the function {code.__qualname__}", code, rows)
+    if not isinstance(column, Column):
+        problem = f"the function {code.__qualname__} gives {type(column).__name__}, not a Column"
+        raise DefinitionError(f"feature view {view.name!r}", problem, "Return an expression such as rows.delay > 15")
     return column
 
 
 def _check_columns(rows: DataFrame, kernel: Kernel, *, source: str) -> None:
+    owner = f"{source}, the source of feature view {kernel.view!r}"
     masks = kernel.masks
     missing = [name for name in kernel.event_columns if name not in masks and name not in rows.columns]
     if missing:
-        raise MissingColumnsError(f"{source}, the source of feature view {kernel.view!r},", missing, rows.columns)
+        raise MissingColumnsError(f"{owner},", missing, rows.columns)
     for name in (kernel.timestamp, kernel.available_at):
         if name is not None:
-            check_instant(rows.schema[name], f"{source}, the source of feature view {kernel.view!r}")
+            check_instant(rows.schema[name], owner)
+    for name in kernel.keys:
+        kind = rows.schema[name].dataType
+        if not has_order(kind):
+            raise SchemaError(owner, f"key {name!r} is {kind.simpleString()}, whose values can't be compared")

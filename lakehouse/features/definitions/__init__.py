@@ -1,7 +1,7 @@
 """What features mean: frozen records, checked when they are made, plain values and back. No Spark, no storage."""
 
 from lakehouse.features.definitions.aggregations import COUNTS, FUNCTIONS, QUANTILES, Aggregation
-from lakehouse.features.definitions.code import Sql, digest_of, function_digest
+from lakehouse.features.definitions.code import Sql, digest_of, function_digest, reads
 from lakehouse.features.definitions.durations import canonical_duration, duration_us
 from lakehouse.features.definitions.services import FeatureService
 from lakehouse.features.definitions.views import Entity, FeatureView
@@ -19,4 +19,5 @@ __all__ = [
     "digest_of",
     "duration_us",
     "function_digest",
+    "reads",
 ]

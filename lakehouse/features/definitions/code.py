@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.errors import DefinitionError
+from lakehouse.errors import DefinitionError, InvalidNameError, InvalidRefError
+from lakehouse.refs import TableRef
 
 Function = Callable[..., Any]
 
@@ -33,8 +34,56 @@ class Sql:
             raise DefinitionError("Sql", f"{self.text!r} is not a query", "Give one SELECT statement as text")
 
 
+def reads(*tables: str) -> Callable[[Function], Function]:
+    """Say which tables a source function reads: it is called with their rows, one DataFrame a table, in this order.
+
+    >>> @reads("raw.flights")
+    ... def landed(flights):
+    ...     return flights.where("arr_time is not null")
+
+    Args:
+        tables: Refs, as ``schema.table``; one with ``@`` keeps its version, tag or moment.
+
+    Raises:
+        DefinitionError: There are none, or one can't be read as a ref.
+    """
+    if not tables or not all(isinstance(table, str) for table in tables):
+        raise DefinitionError("reads", "it names no tables", 'Write @reads("schema.table") above the function')
+    for table in tables:
+        check_table(table, "reads")
+
+    def mark(function: Function) -> Function:
+        setattr(function, _TABLES, tuple(tables))
+        return function
+
+    return mark
+
+
+_TABLES = "__reads_tables__"
+
+
+def tables_of(function: Function) -> tuple[str, ...]:
+    """Return the tables that `reads` names for a function, none where it wasn't used."""
+    named: tuple[str, ...] = getattr(function, _TABLES, ())
+    return named
+
+
+def check_table(ref: str, subject: str) -> None:
+    """Raise unless *ref* names a table.
+
+    Raises:
+        DefinitionError: It doesn't.
+    """
+    try:
+        TableRef.parse(ref)
+    except (InvalidNameError, InvalidRefError) as error:
+        raise DefinitionError(
+            subject, f"{ref!r} names no table: {error}", "Give schema.table, a query, or a function"
+        ) from error
+
+
 def function_digest(function: Function) -> str:
-    """Return a digest of a function's source, its defaults and the plain values that it closes over.
+    """Return a digest of a function's source, its defaults, its tables and the plain values that it closes over.
 
     What it calls is not part of it: a helper that changes its meaning under the same name is not seen.
     """
@@ -46,7 +95,8 @@ def function_digest(function: Function) -> str:
     closure = inspect.getclosurevars(function).nonlocals
     plain = {name: repr(value) for name, value in sorted(closure.items()) if isinstance(value, _PLAIN)}
     defaults = repr(getattr(function, "__defaults__", None))
-    return hashlib.sha256("\n".join([body, defaults, repr(plain)]).encode()).hexdigest()
+    tables = [repr(tables_of(function))] if tables_of(function) else []
+    return hashlib.sha256("\n".join([body, defaults, repr(plain), *tables]).encode()).hexdigest()
 
 
 _PLAIN = (bool, int, float, str, bytes, tuple, frozenset, type(None))

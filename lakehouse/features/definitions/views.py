@@ -7,18 +7,19 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
-from lakehouse.errors import DefinitionError, InvalidNameError, InvalidRefError, did_you_mean
+from lakehouse.errors import DefinitionError, InvalidNameError, did_you_mean
 from lakehouse.features.definitions.aggregations import Aggregation, check_fields, check_output_name
 from lakehouse.features.definitions.code import (
     Function,
     Sql,
     check_code,
+    check_table,
     code_from_plain,
     code_to_plain,
     digest_of,
 )
 from lakehouse.features.definitions.durations import canonical_duration, duration_us
-from lakehouse.refs import TableRef, check_name, nearest_names
+from lakehouse.refs import check_name, nearest_names
 
 Pairs = tuple[tuple[str, Any], ...]
 
@@ -65,7 +66,8 @@ class FeatureView:
         name: Name of the view.
         entity: What the features describe.
         source: A table ref (``raw.arrivals``), a query (`Sql`, or a text that begins with SELECT or WITH), or a
-            function that returns a DataFrame from the DataFrames or the store it is given.
+            function that returns a DataFrame: of the DataFrames of the tables that `reads` names above it, or of the
+            one thing that it is given, with ``read("schema.table")``.
         timestamp: Column with the moment at which an event happened.
         columns: Columns to look up: the newest row at or before the label's time.
         aggregations: Windowed features.
@@ -178,14 +180,7 @@ class FeatureView:
         if isinstance(source, str) and source.lower().split(maxsplit=1)[:1] in (["select"], ["with"]):
             object.__setattr__(self, "source", Sql(source))
         elif isinstance(source, str):
-            try:
-                TableRef.parse(source)
-            except (InvalidNameError, InvalidRefError) as error:
-                raise DefinitionError(
-                    self._subject,
-                    f"source={source!r} names no table: {error}",
-                    "Give schema.table, a query, or a function",
-                ) from error
+            check_table(source, f"{self._subject}, source")
         elif not isinstance(source, Sql) and not inspect.isfunction(source):
             raise DefinitionError(
                 self._subject,
