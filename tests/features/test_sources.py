@@ -112,7 +112,7 @@ def test_a_function_that_reads_around_what_it_is_given_is_refused(lake):
     def around(planes):
         return lake.table("raw.flights").read().join(planes, "tail")
 
-    with pytest.raises(DefinitionError, match="reads raw.flights@1 on its own"):
+    with pytest.raises(DefinitionError, match=r"reads raw\.flights@1 on its own"):
         read_events(view(around), Pins(lake))
 
 
