@@ -13,14 +13,10 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from lakehouse.errors import ConfigError
+from lakehouse.folders import REGISTRY_SCHEMA, root_place, table_folder, table_in
 from lakehouse.refs import TableName
 from lakehouse.sql import literal, quoted
 
-REGISTRY_SCHEMA = "_lakehouse"
-"""Schema of the library's own tables; not listed among a lake's tables."""
-
-_SAFE = re.compile(r"[\w\-+.$() !&]")
-_ESCAPED = re.compile(r"~([0-9A-F]+)~")
 _SHOWABLE = re.compile(r"[A-Za-z0-9_]+")
 """Names that a session catalog without a metastore takes."""
 
@@ -59,8 +55,6 @@ class Catalog(Protocol):
 class PathCatalog:
     """Tables in folders: ``root/schema/table``.
 
-    Characters of a name that storage paths or globs give a meaning to are written as ``~HEX~``; all others stay.
-
     Args:
         spark: The session whose catalog shows the tables.
         root: A folder or URI. A relative folder counts from the working directory.
@@ -70,15 +64,12 @@ class PathCatalog:
     """
 
     def __init__(self, spark: SparkSession, root: str | os.PathLike[str]) -> None:
-        text = os.fspath(root)
-        if not text.strip():
-            raise ConfigError("lake", "root", "it is empty", "Name a folder or a URI")
         self._spark = spark
-        self.root = text.rstrip("/") if urlsplit(text).scheme else os.path.abspath(os.path.expanduser(text))
+        self.root = root_place(root)
 
     def folder(self, name: TableName) -> str:
         """Return the folder of a table."""
-        return f"{self.root}/{_escaped(name.schema)}/{_escaped(name.table)}"
+        return table_folder(self.root, name)
 
     def identifier(self, name: TableName) -> str:
         """Return ``delta.`folder```."""
@@ -103,7 +94,7 @@ class PathCatalog:
                 raise
             return []
         found = {tuple(unquote(urlsplit(file).path).split("/")[-4:-2]) for file in files}
-        names = {TableName(_plain(schema), _plain(table)) for schema, table in found}
+        names = {table_in(schema, table) for schema, table in found}
         return sorted(name for name in names if name.schema != REGISTRY_SCHEMA)
 
     def prepare(self, name: TableName) -> None:
@@ -202,14 +193,6 @@ class SparkCatalog:
 
 def _is_showable(name: TableName) -> bool:
     return all(_SHOWABLE.fullmatch(part) for part in (name.schema, name.table))
-
-
-def _escaped(name: str) -> str:
-    return "".join(part if _SAFE.match(part) else f"~{ord(part):X}~" for part in name)
-
-
-def _plain(folder: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), folder)
 
 
 def _globbed(root: str) -> str:

@@ -1,9 +1,36 @@
-"""One table: writes, reads, history, diff, restore. With ``versioning``, all that speaks Delta."""
+"""One table: writes, reads, history, diff, restore. With ``versioning``, all that speaks Delta.
 
-from lakehouse.schema import SchemaChange
-from lakehouse.tables.commits import Commit
-from lakehouse.tables.diff import DiffSummary, TableDiff
-from lakehouse.tables.digest import RowsDigest, rows_digest
-from lakehouse.tables.table import Table
+Names are loaded when they are first used, so that what needs a commit's record alone doesn't load Spark.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakehouse.schema import SchemaChange
+    from lakehouse.tables.commits import Commit
+    from lakehouse.tables.diff import DiffSummary, TableDiff
+    from lakehouse.tables.digest import RowsDigest, rows_digest
+    from lakehouse.tables.table import Table
+
+_HOMES = {
+    "Commit": "lakehouse.tables.commits",
+    "DiffSummary": "lakehouse.tables.diff",
+    "RowsDigest": "lakehouse.tables.digest",
+    "SchemaChange": "lakehouse.schema",
+    "Table": "lakehouse.tables.table",
+    "TableDiff": "lakehouse.tables.diff",
+    "rows_digest": "lakehouse.tables.digest",
+}
 
 __all__ = ["Commit", "DiffSummary", "RowsDigest", "SchemaChange", "Table", "TableDiff", "rows_digest"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,18 +1,14 @@
-"""Commits: what made each version, who and why. Reads Delta's history, writes nothing.
+"""Commits: what made each version, who and why. A record and how it is read from Delta's entry; knows no Spark.
 
-Start at :class:`Commit`; :func:`read_history` lists them, :func:`find_commit` finds the one that a write made.
+Start at :class:`Commit`; :mod:`lakehouse.tables.history` lists the commits of a table.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
-from pyspark.sql import Row, SparkSession
-from pyspark.sql import functions as F
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _INSERTED = ("numTargetRowsInserted", "numOutputRows")
 _UPDATED = ("numTargetRowsUpdated", "numUpdatedRows")
 _DELETED = ("numTargetRowsDeleted", "numDeletedRows")
@@ -74,41 +70,24 @@ class Commit:
         return "  ".join(part for part in parts if part)
 
 
-def read_history(spark: SparkSession, identifier: str, table: str, *, limit: int | None = None) -> list[Commit]:
-    """Return the commits of a table, newest first, at most *limit*."""
-    bound = "" if limit is None else f" LIMIT {int(limit)}"
-    rows = spark.sql(f"DESCRIBE HISTORY {identifier}{bound}").select(
-        "version",
-        # As a number, so that neither the session's nor the machine's time zone has a say.
-        F.unix_micros("timestamp").alias("micros"),
-        "operation",
-        "operationMetrics",
-        "userMetadata",
-        "userName",
-    )
-    return [_commit(table, row) for row in rows.collect()]
+def commit_of(table: str, version: int, timestamp: datetime, entry: Mapping[str, Any]) -> Commit:
+    """Return the commit that an entry of Delta's history describes.
 
-
-def find_commit(spark: SparkSession, identifier: str, table: str, commit_id: str) -> Commit | None:
-    """Return the commit of that id, looking at the newest first; None where no commit carries it."""
-    for limit in (4, 64, None):
-        commits = read_history(spark, identifier, table, limit=limit)
-        found = next((commit for commit in commits if commit.facts.get("commit_id") == commit_id), None)
-        if found is not None or limit is None or len(commits) < limit:
-            return found
-    return None
-
-
-def _commit(table: str, row: Row) -> Commit:
-    facts = _facts(row.userMetadata)
-    metrics = row.operationMetrics or {}
+    Args:
+        table: ``schema.table``.
+        version: The version that it made.
+        timestamp: When, aware, UTC.
+        entry: Delta's own fields: ``operation``, ``operationMetrics``, ``userMetadata`` and ``userName``.
+    """
+    facts = _facts(entry.get("userMetadata"))
+    metrics = {name: str(value) for name, value in (entry.get("operationMetrics") or {}).items()}
     return Commit(
         table=table,
-        version=row.version,
-        timestamp=_EPOCH + timedelta(microseconds=row.micros),
-        operation=row.operation,
+        version=version,
+        timestamp=timestamp,
+        operation=entry["operation"],
         message=facts.get("message"),
-        author=facts.get("author", row.userName),
+        author=facts.get("author", entry.get("userName")),
         job=facts.get("job"),
         git_commit=facts.get("git_commit"),
         inputs=tuple(facts.get("inputs") or ()),

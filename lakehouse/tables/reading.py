@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 from lakehouse.errors import VersionNotFoundError
 from lakehouse.refs import At, TableName, format_moment, parse_at
 from lakehouse.tables.border import border
-from lakehouse.tables.commits import read_history
 from lakehouse.tables.context import LakeContext
+from lakehouse.tables.history import read_history
 from lakehouse.tables.metadata import check_version, existing, newest_version
 
 _READ = re.compile(r"SubqueryAlias `((?:[^`\n]|``)+@[0-9]+)`$", re.MULTILINE)

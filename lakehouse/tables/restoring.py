@@ -18,9 +18,10 @@ from lakehouse.errors import ConstraintError, InvalidRefError
 from lakehouse.refs import At, TableName, format_at
 from lakehouse.sql import quoted
 from lakehouse.tables.border import border
-from lakehouse.tables.commits import Commit, read_history
+from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.files import check_files
+from lakehouse.tables.history import read_history
 from lakehouse.tables.metadata import Metadata, newest_version, read_metadata
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table, resolve

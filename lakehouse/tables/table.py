@@ -11,10 +11,11 @@ from lakehouse.schema import SchemaMode
 from lakehouse.tables.appending import append_rows, overwrite_rows
 from lakehouse.tables.border import border
 from lakehouse.tables.changing import delete_rows, update_rows
-from lakehouse.tables.commits import Commit, read_history
+from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.creation import TableSpec, check_spec, create_empty
 from lakehouse.tables.diff import TableDiff, diff_versions
+from lakehouse.tables.history import read_history
 from lakehouse.tables.history_merging import merge_periods
 from lakehouse.tables.merging import MergeRules, append_rows_once, merge_rows
 from lakehouse.tables.metadata import existing, newest_version, read_metadata, schema_at, table_exists

@@ -18,8 +18,9 @@ from lakehouse.refs import TableName, TableRef
 from lakehouse.schema import Fit, SchemaMode
 from lakehouse.sql import literal, quoted
 from lakehouse.tables.border import border
-from lakehouse.tables.commits import Commit, find_commit
+from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
+from lakehouse.tables.history import find_commit
 from lakehouse.tables.provenance import Note, check_message
 from lakehouse.tables.reading import inputs_of
 from lakehouse.tables.signing import signed

@@ -1,7 +1,32 @@
-"""Many tables: the lake, tags, the registry."""
+"""Many tables: the lake, tags, the registry.
 
-from lakehouse.versioning.lake import Lakehouse, LakeView, TableView
-from lakehouse.versioning.registry import Registry
-from lakehouse.versioning.tags import Tag
+Names are loaded when they are first used, so that what needs a tag's record alone doesn't load Spark.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakehouse.versioning.lake import Lakehouse, LakeView, TableView
+    from lakehouse.versioning.registry import Registry
+    from lakehouse.versioning.tag_records import Tag
+
+_HOMES = {
+    "LakeView": "lakehouse.versioning.lake",
+    "Lakehouse": "lakehouse.versioning.lake",
+    "Registry": "lakehouse.versioning.registry",
+    "TableView": "lakehouse.versioning.lake",
+    "Tag": "lakehouse.versioning.tag_records",
+}
 
 __all__ = ["LakeView", "Lakehouse", "Registry", "TableView", "Tag"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

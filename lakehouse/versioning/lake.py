@@ -22,7 +22,8 @@ from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.reading import read_table, resolve
 from lakehouse.tables.table import Table
 from lakehouse.versioning.registry import Registry
-from lakehouse.versioning.tags import Tag, Tags
+from lakehouse.versioning.tag_records import Tag
+from lakehouse.versioning.tags import Tags
 
 
 class Lakehouse:

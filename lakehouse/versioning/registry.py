@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakehouse.catalog import REGISTRY_SCHEMA
 from lakehouse.errors import TableExistsError, TableNotFoundError
+from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
 from lakehouse.sql import quoted, same_key, with_braces
 from lakehouse.tables.border import border

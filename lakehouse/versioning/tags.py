@@ -4,7 +4,6 @@ Start at :class:`Tags`. A tag is one record of the registry, so it is there as a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pyspark.sql import Row
@@ -16,44 +15,12 @@ from lakehouse.tables.files import check_files
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.retention import protect
 from lakehouse.versioning.registry import Registry
+from lakehouse.versioning.tag_records import Tag, live_tags, tag_of
 
 _SCHEMA = """
     tag string, generation int, event string, message string, author string, created_at timestamp,
     tables array<struct<name: string, version: bigint, table_id: string, schema_digest: string>>
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A name for versions of tables.
-
-    Attributes:
-        name: The tag's name.
-        tables: The versions that it holds, sorted by table.
-        message: Why it was made.
-        author: By whom.
-        created_at: When, aware, UTC.
-    """
-
-    name: str
-    tables: tuple[TableVersion, ...]
-    message: str
-    author: str
-    created_at: datetime
-
-    def version_of(self, table: str) -> int:
-        """Return the version that the tag holds of *table*.
-
-        Raises:
-            TagNotFoundError: It holds none.
-        """
-        for held in self.tables:
-            if held.name == table:
-                return held.version
-        raise TagNotFoundError(self.name, table, [held.name for held in self.tables])
-
-    def __str__(self) -> str:
-        return f"{self.name}: {', '.join(map(str, self.tables))}  {self.message}"
 
 
 class Tags:
@@ -85,7 +52,7 @@ class Tags:
             raise InvalidRefError(name, f"can't be made: {problem}", "A tag holds one version each of its tables")
         events = self._events(name)
         if len(events) % 2:
-            raise TagExistsError(name, [str(table) for table in _tag(events[-1]).tables])
+            raise TagExistsError(name, [str(table) for table in tag_of(events[-1].asDict(recursive=True)).tables])
         for table in held:
             check_files(self._lake, TableName.parse(table.name), table.version)
             protect(self._lake, TableName.parse(table.name))
@@ -107,14 +74,11 @@ class Tags:
         Raises:
             TagNotFoundError: There is no such tag.
         """
-        return _tag(self._live_events(name)[-1])
+        return tag_of(self._live_events(name)[-1].asDict(recursive=True))
 
     def all(self) -> list[Tag]:
         """Return all tags, the newest first."""
-        rows = self._registry.rows()
-        gone = {(row.tag, row.generation) for row in rows if row.event == "untag"}
-        live = [_tag(row) for row in rows if row.event == "tag" and (row.tag, row.generation) not in gone]
-        return sorted(live, key=lambda tag: (tag.created_at, tag.name), reverse=True)
+        return live_tags(row.asDict(recursive=True) for row in self._registry.rows())
 
     def _events(self, name: str) -> list[Row]:
         """Return what happened to a name, oldest first: tag, untag, tag and so on."""
@@ -142,8 +106,3 @@ class Tags:
                 raise TagExistsError(name, [str(table) for table in self.get(name).tables])
             raise ConcurrentWriteError(f"tag {name}", event)
         return tag
-
-
-def _tag(row: Row) -> Tag:
-    tables = tuple(TableVersion(held.name, held.version, held.table_id, held.schema_digest) for held in row.tables)
-    return Tag(row.tag, tables, row.message, row.author, row.created_at)
