@@ -134,7 +134,7 @@ def _materialize_view(store: OnlineStore, events: Events, kernel: RecordKernel, 
     generation = begin_generation(store, name)
     count = bucket_count([events.bytes], least=least_buckets(events.rows))
     rows = with_bucket(events.rows, [column_of(key) for key in events.kernel.keys], count)
-    write = _writer(kernel, store.uri, generation, micros_of(end))
+    write = _writer(kernel, store.place, generation, micros_of(end))
     parts = rows.groupBy(BUCKET).applyInArrow(write, "entities bigint, bytes bigint").collect()
     inputs = [str(version) for version in events.inputs]
     publish(store, kernel.view, generation, as_of=micros_of(end), facts={"inputs": inputs})

@@ -1,12 +1,13 @@
 """What a store says about its views and services, and how a view's records are replaced as a whole.
 
 The metadata document holds ``views`` (layout, the record of an unknown key, and what was materialized), ``services``
-(views in order, names of their keys), ``namespaces`` in use and those ``dropped`` but not yet emptied. A full
-materialization fills a namespace of its own: `begin_generation`, any number of `put_many`, `publish`. Readers see the
+(views in order, names of their keys), ``namespaces`` in use, when they ``end`` where the store lets records expire, and
+those ``dropped`` but not yet emptied. A full materialization fills a namespace of its own: `begin_generation`, any number of `put_many`, `publish`. Readers see the
 old generation until `publish`, then the new one, never both.
 """
 
 import base64
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +29,14 @@ class Materialized:
         digest: Digest of the layout that they were written for, hexadecimal.
         as_of: The moment that they start from, microseconds.
         facts: What the writer wants to know again, such as versions of the source.
+        ends: Until when the store keeps them, microseconds; None is for ever.
     """
 
     namespace: int
     digest: str
     as_of: int
     facts: Mapping[str, Any]
+    ends: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ def begin_generation(store: OnlineStore, view: str) -> int:
         document["next"] += 1
         entry["pending"] = document["next"]
         document["namespaces"][str(document["next"])] = view
+        if store.lifetime_us is not None:
+            document["ends"][str(document["next"])] = time.time_ns() // 1000 + store.lifetime_us
         fresh[:] = [document["next"]]
         return document
 
@@ -148,6 +153,7 @@ def publish(
             "digest": view.digest.hex(),
             "as_of": as_of,
             "facts": dict(facts or {}),
+            "ends": document["ends"].get(str(generation)),
         }
         return document
 
@@ -227,7 +233,7 @@ def _prepared(document: Document) -> None:
     document.setdefault("format", FORMAT)
     document.setdefault("next", 0)
     document.setdefault("dropped", [])
-    for what in ("views", "services", "namespaces"):
+    for what in ("views", "services", "namespaces", "ends"):
         document.setdefault(what, {})
 
 
@@ -256,7 +262,8 @@ def _entry(document: Document, view: str, uri: str) -> dict[str, Any]:
 
 def _drop(document: Document, namespace: int | None) -> None:
     if namespace is not None:
-        document["namespaces"].pop(str(namespace), None)
+        for what in ("namespaces", "ends"):
+            document[what].pop(str(namespace), None)
         document["dropped"].append(namespace)
 
 

@@ -16,7 +16,7 @@ import lmdb
 
 from lakehouse.errors import OnlineStoreError
 from lakehouse.online.lmdb_environment import Environment, open_environment, release
-from lakehouse.online.stores import Address, Document, OnlineStore, Snapshot, check_namespace
+from lakehouse.online.stores import Address, Document, OnlineStore, Replaces, Snapshot, check_namespace
 
 T = TypeVar("T")
 
@@ -73,7 +73,9 @@ class LmdbStore(OnlineStore):
                 opened.leave()
             opened.resize(0)
 
-    def put_many(self, namespace: int, records: Sequence[tuple[bytes, bytes]]) -> None:
+    def put_many(
+        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, replaces: Replaces | None = None
+    ) -> None:
         """Write pairs of key and record, in transactions of at most 32 MB."""
         prefix = _NAMESPACE.pack(namespace)
         for batch in _batches(sorted(records)):
@@ -81,6 +83,8 @@ class LmdbStore(OnlineStore):
 
             def put(txn: Any, items: list[tuple[bytes, bytes]] = items) -> None:
                 check_namespace(_document(txn), namespace, self.uri)
+                if replaces is not None:
+                    items = [item for item in items if _takes_over(txn.get(item[0]), item[1], replaces)]
                 with txn.cursor() as cursor:
                     cursor.putmulti(items)
 
@@ -176,6 +180,10 @@ def _batches(records: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, b
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _takes_over(there: bytes | None, record: bytes, replaces: Replaces) -> bool:
+    return there is None or replaces(there, record)
 
 
 def _delete_some(txn: Any, prefix: bytes) -> bool:

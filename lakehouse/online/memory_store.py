@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from lakehouse.errors import OnlineStoreError
-from lakehouse.online.stores import Address, Document, OnlineStore, Snapshot, check_namespace
+from lakehouse.online.stores import Address, Document, OnlineStore, Replaces, Snapshot, check_namespace
 
 
 class MemoryStore(OnlineStore):
@@ -41,11 +41,16 @@ class MemoryStore(OnlineStore):
         with self._lock:
             return Snapshot(self._epoch, [self._records[namespace].get(key) for namespace, key in addresses])
 
-    def put_many(self, namespace: int, records: Sequence[tuple[bytes, bytes]]) -> None:
+    def put_many(
+        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, replaces: Replaces | None = None
+    ) -> None:
         """Write pairs of key and record."""
         with self._lock:
             check_namespace(self._document, namespace, self.uri)
-            self._records[namespace].update((bytes(key), bytes(record)) for key, record in records)
+            there = self._records[namespace]
+            for key, record in records:
+                if replaces is None or key not in there or replaces(there[key], record):
+                    there[bytes(key)] = bytes(record)
 
     def delete(self, namespace: int, keys: Sequence[bytes] | None = None) -> None:
         """Delete some keys, or all of a namespace."""

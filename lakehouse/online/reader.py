@@ -27,6 +27,7 @@ class _ViewPlan:
     reader: RecordReader
     empty: bytes
     stale: Reading | None
+    ends: int | None
 
     @classmethod
     def of(cls, stored: StoredView, key: int, uri: str) -> "_ViewPlan":
@@ -44,12 +45,15 @@ class _ViewPlan:
             reader=reader,
             empty=stored.empty,
             stale=reader.stale if stored.is_stale else None,
+            ends=stored.current.ends,
         )
 
     def read(self, record: bytes | None, at: int) -> Reading:
         """Return a record's features, or those of a key that was never seen."""
         if self.stale is not None:
             return self.stale
+        if self.ends is not None and time.time_ns() // 1000 >= self.ends:
+            return self.reader.stale
         if record is not None:
             return self.reader.read(record, at)
         if at < self.as_of:

@@ -19,9 +19,14 @@ Address = tuple[int, bytes]
 Document = dict[str, Any]
 """Plain values that JSON can carry."""
 
+Replaces = Callable[[bytes, bytes], bool]
+"""Whether a record, the second, takes the place of the one that is there, the first."""
+
 SCHEMES = {
     "lmdb": "lakehouse.online.lmdb_store:LmdbStore",
     "memory": "lakehouse.online.memory_store:MemoryStore",
+    "redis": "lakehouse.online.redis_store:RedisStore",
+    "rediss": "lakehouse.online.redis_store:RedisStore",
 }
 
 
@@ -44,10 +49,17 @@ class OnlineStore(ABC):
     of a transaction: then in order, each record by itself whole.
 
     Attributes:
-        uri: What it was opened by.
+        uri: What it was opened by, as it may be shown: without a password.
+        lifetime_us: How long the records of a generation live from its beginning, microseconds; None is for ever.
     """
 
     uri: str
+    lifetime_us: int | None = None
+
+    @property
+    def place(self) -> str:
+        """What another process opens it by. It may hold a password: hand it on, and never show it."""
+        return self.uri
 
     @classmethod
     @abstractmethod
@@ -67,8 +79,16 @@ class OnlineStore(ABC):
         """Return the records at some addresses, in order, and the epoch, all of one moment."""
 
     @abstractmethod
-    def put_many(self, namespace: int, records: Sequence[tuple[bytes, bytes]]) -> None:
+    def put_many(
+        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, replaces: Replaces | None = None
+    ) -> None:
         """Write pairs of key and record, replacing what is there.
+
+        Args:
+            namespace: Where to.
+            records: One pair a key.
+            replaces: Asked about each record that would replace another: no other writer comes between the answer and
+                the write. Without it all do.
 
         Raises:
             OnlineStoreError: The namespace isn't in use (any more), or the store can't be written.
@@ -108,7 +128,7 @@ class OnlineStore(ABC):
 
 
 def open_store(uri: str, *, writable: bool = False) -> OnlineStore:
-    """Return the online store at *uri*: ``lmdb:///srv/online``, or ``memory://name`` for tests.
+    """Return the online store at *uri*: ``lmdb:///srv/online``, ``redis://host:6379/0``; ``memory://name`` for tests.
 
     Args:
         uri: Scheme and place.
@@ -121,10 +141,20 @@ def open_store(uri: str, *, writable: bool = False) -> OnlineStore:
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
         hint = did_you_mean(nearest_names(scheme, SCHEMES)) or f"Known are {known}, such as lmdb:///srv/online"
-        raise OnlineStoreError(f"online store {uri!r}", f"there is no kind of store {scheme!r}", hint)
+        raise OnlineStoreError(f"online store {shown(uri)!r}", f"there is no kind of store {scheme!r}", hint)
     module, _, name = SCHEMES[scheme].partition(":")
     kind: type[OnlineStore] = getattr(import_module(module), name)
     return kind.open(uri, writable=writable)
+
+
+def shown(uri: object) -> object:
+    """Return a URI as it may be shown: whatever could be a password in it is left out."""
+    if not isinstance(uri, str) or uri.startswith(("lmdb:", "memory:")):
+        return uri
+    scheme, mark, rest = uri.partition("://")
+    # Up to the last @: a password that nobody quoted may hold more of them, and slashes.
+    _, sign, host = rest.rpartition("@")
+    return f"{scheme}{mark}***@{host}" if sign else uri
 
 
 def check_namespace(document: Document, namespace: int, uri: str) -> None:

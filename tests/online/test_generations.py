@@ -29,11 +29,6 @@ OLD = arrivals(("UA", -1, 1), ("DL", -1, 1))
 NEW = arrivals(("UA", -1, 2), ("AA", -1, 2))
 
 
-@pytest.fixture(params=["lmdb", "memory"])
-def uri(request, tmp_path):
-    return f"lmdb://{tmp_path}/online" if request.param == "lmdb" else f"memory://{tmp_path}"
-
-
 def sums(uri, *carriers):
     with OnlineReader(uri) as reader:
         rows = [{"carrier": carrier} for carrier in carriers]

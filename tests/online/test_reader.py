@@ -33,11 +33,10 @@ from tests.online.materialized import (
 ROW = {"carrier": "UA", "airport": "JFK", "runway": 1}
 
 
-@pytest.fixture(params=["lmdb", "memory"])
-def uri(request, tmp_path):
-    found = f"lmdb://{tmp_path}/online" if request.param == "lmdb" else f"memory://{tmp_path}"
-    materialize(found, SERVICE, EVENTS)
-    return found
+@pytest.fixture
+def uri(uri):
+    materialize(uri, SERVICE, EVENTS)
+    return uri
 
 
 @pytest.fixture
