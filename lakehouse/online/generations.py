@@ -2,8 +2,8 @@
 
 The metadata document holds ``views`` (layout, the record of an unknown key, and what was materialized), ``services``
 (views in order, names of their keys), ``namespaces`` in use, when they ``end`` where the store lets records expire, and
-those ``dropped`` but not yet emptied. A full materialization fills a namespace of its own: `begin_generation`, any number of `put_many`, `publish`. Readers see the
-old generation until `publish`, then the new one, never both.
+those ``dropped`` but not yet emptied. A full materialization fills a namespace of its own: `begin_generation`, any
+number of `put_many`, `publish`. Readers see the old generation until `publish`, then the new one, never both.
 """
 
 import base64
