@@ -20,6 +20,7 @@
     ├── StorageError(OSError)              storage refused: not writable, full, files gone
     ├── DefinitionError(ValueError)        an entity, view, aggregation, service, check or gate that has no meaning
     ├── FeatureOverflowError(OverflowError) a feature whose value is outside its type
+    ├── OnDemandError(RuntimeError)        an on-demand feature whose function fails or gives another type
     ├── FeatureNotFoundError(LookupError)  a view or service that nobody registered
     ├── OnlineStoreError(RuntimeError)     the online store can't give a right answer
     ├── TrainingSetError(RuntimeError)     a training set that can't be made or rebuilt
@@ -353,6 +354,10 @@ class DefinitionError(_Told, ValueError):
 
 class FeatureOverflowError(_Told, OverflowError):
     """Raised when an exact sum is outside the type of its feature."""
+
+
+class OnDemandError(_Told, RuntimeError):
+    """Raised when the function of an on-demand feature fails, gives a value of another type, or lacks an input."""
 
 
 class FeatureNotFoundError(_Told, LookupError):

@@ -6,12 +6,20 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lakehouse.features.definitions import Aggregation, Entity, FeatureService, FeatureView, Sql, reads
+from lakehouse.features.definitions import (
+    Aggregation,
+    Entity,
+    FeatureService,
+    FeatureView,
+    OnDemandFeature,
+    Sql,
+    reads,
+)
 
 if TYPE_CHECKING:
     from lakehouse.features.store import FeatureStore
 
-__all__ = ["Aggregation", "Entity", "FeatureService", "FeatureStore", "FeatureView", "Sql", "reads"]
+__all__ = ["Aggregation", "Entity", "FeatureService", "FeatureStore", "FeatureView", "OnDemandFeature", "Sql", "reads"]
 
 
 def __getattr__(name: str) -> object:

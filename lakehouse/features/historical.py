@@ -19,6 +19,7 @@ from lakehouse.features.buckets import BUCKET, bucket_count, common_key_types, k
 from lakehouse.features.columns import check_instant, column_of
 from lakehouse.features.definitions import FeatureService
 from lakehouse.features.engine import Kernel, compute
+from lakehouse.features.on_demand import check_request, with_on_demand
 from lakehouse.features.pins import Pins
 from lakehouse.features.sources import Events, read_events
 from lakehouse.refs import TableVersion
@@ -61,6 +62,7 @@ class HistoricalFeatures:
         rows = labels
         for events in sources:
             rows = _with_features(rows, events, label_schema=labels.schema, earliest=earliest, latest=latest)
+        rows = with_on_demand(rows, service, timestamp)
         inputs = dict.fromkeys(pinned for events in sources for pinned in events.inputs)
         return cls(rows, tuple(inputs))
 
@@ -82,7 +84,8 @@ def check_labels(labels: DataFrame, service: FeatureService, timestamp: str) -> 
     """Raise unless *labels* can be asked for the features of *service*.
 
     Raises:
-        MissingColumnsError: A key or the timestamp isn't there.
+        MissingColumnsError: A key, the timestamp or a request column isn't there.
+        SchemaMismatchError: A request column is of a type that doesn't fit the declared one.
         SchemaError: The timestamp isn't TIMESTAMP, or a column is there twice.
         DefinitionError: A feature is named like a label column.
     """
@@ -95,14 +98,15 @@ def check_labels(labels: DataFrame, service: FeatureService, timestamp: str) -> 
     if missing:
         raise MissingColumnsError(_LABELS, missing, names)
     check_instant(labels.schema[timestamp], _LABELS)
-    for view in service.views:
-        clash = [feature for feature in view.features if feature in names]
-        if clash:
-            raise DefinitionError(
-                f"feature {clash[0]!r} of view {view.name!r}",
-                f"the labels have a column {clash[0]!r} of their own",
-                "Rename the label column, or give the aggregation a name=",
-            )
+    clash = [feature for feature in service.features if feature in names]
+    if clash:
+        owner = next((view.name for view in service.views if clash[0] in view.features), service.name)
+        raise DefinitionError(
+            f"feature {clash[0]!r} of {owner!r}",
+            f"the labels have a column {clash[0]!r} of their own",
+            "Rename the label column, or give the aggregation a name=",
+        )
+    check_request(labels.schema, service)
 
 
 def _label_times(labels: DataFrame, timestamp: str) -> tuple[int | None, int | None]:

@@ -101,8 +101,8 @@ def find_service(lake: Lakehouse, name: str) -> FeatureService:
     newest = _newest(_registry(lake))
     if ("feature service", name) in newest:
         plain = json.loads(newest["feature service", name].definition)
-        views = [_view(newest, view) for view in plain["views"]]
-        return FeatureService(**{**plain, "views": views})
+        views = [_view(newest, view).to_dict() for view in plain["views"]]
+        return FeatureService.from_dict({**plain, "views": views})
     if ("feature view", name) in newest:
         return FeatureService(name, views=[_view(newest, name)])
     known = [registered for kind, registered in newest if kind != "entity"]

@@ -19,9 +19,8 @@ from lakehouse.features.definitions.code import (
     digest_of,
 )
 from lakehouse.features.definitions.durations import canonical_duration, duration_us
+from lakehouse.features.definitions.pairs import Pairs, name_tuple, pair_tuple
 from lakehouse.refs import check_name, nearest_names
-
-Pairs = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,38 +235,6 @@ class FeatureView:
         clash = [name for name in self.features if name in self.keys]
         if clash:
             raise DefinitionError(self._subject, f"the feature {clash[0]!r} has the name of a key", "Give it a name=")
-
-
-def name_tuple(names: Iterable[str], subject: str, what: str) -> tuple[str, ...]:
-    """Return names as a tuple; a single text, an empty name and a name given twice are refused.
-
-    Raises:
-        DefinitionError: As said.
-    """
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise DefinitionError(subject, f"{what}={names!r} is not a list of names", f"Write {what}=[{names!r}]")
-    found = tuple(names)
-    for name in found:
-        if not isinstance(name, str) or not name.strip():
-            raise DefinitionError(subject, f"{name!r} in {what} is not a name", "Give names of columns")
-        if found.count(name) > 1:
-            raise DefinitionError(subject, f"{name!r} is in {what} twice", "Name it once")
-    return found
-
-
-def pair_tuple(pairs: Any, subject: str, what: str) -> Pairs:
-    """Return a mapping, or its pairs, as a tuple of pairs in the order given.
-
-    Raises:
-        DefinitionError: It is neither.
-    """
-    items = pairs.items() if isinstance(pairs, Mapping) else pairs
-    if isinstance(items, str) or not isinstance(items, Iterable):
-        raise DefinitionError(subject, f"{what}={pairs!r} is not a mapping", f"Write {what}={{'name': …}}")
-    found = tuple(items)
-    if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in found):
-        raise DefinitionError(subject, f"{what}={pairs!r} is not a mapping", f"Write {what}={{'name': …}}")
-    return found
 
 
 def check_object_name(name: object, what: str) -> None:
