@@ -6,7 +6,8 @@ A job that needs settings of its own subclasses :class:`Settings` and loads that
 import os
 import re
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -123,7 +124,10 @@ def check_settings(content: dict[str, Any], model: type[SettingsT], *, file: str
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise _config_error(file, model, error.errors(include_url=False)[0]) from error
+        details = error.errors(include_url=False)
+        # A misspelt key is both missing and unknown; what was written says more.
+        unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
+        raise _config_error(file, model, (unknown or details)[0]) from error
 
 
 def _config_error(file: str, model: type[BaseModel], detail: ErrorDetails) -> ConfigError:
@@ -142,15 +146,25 @@ def _config_error(file: str, model: type[BaseModel], detail: ErrorDetails) -> Co
 
 def _known_keys(model: type[BaseModel], location: list[str]) -> list[str]:
     """Return the keys of the section at *location*, as far as the models tell."""
+    kind: Any = model
     for part in location:
-        field = model.model_fields.get(part)
-        if field is None:
-            return []
-        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
-        if not models:
-            return []
-        model = models[0]
-    return list(model.model_fields)
+        kind = _inner(kind, part)
+    return list(kind.model_fields) if _is_model(kind) else []
+
+
+def _inner(kind: Any, part: str) -> Any:
+    """Return the type below one key: of a section its field's, of a mapping its values', of a list its items'."""
+    if _is_model(kind):
+        field = kind.model_fields.get(part)
+        return None if field is None else _without_none(field.annotation)
+    arguments = get_args(kind)
+    return _without_none(arguments[-1]) if arguments else None
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):
+        return next((one for one in get_args(kind) if _is_model(one) or get_origin(one)), None)
+    return kind
 
 
 def _is_model(kind: object) -> bool:

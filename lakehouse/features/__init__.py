@@ -13,13 +13,24 @@ from lakehouse.features.definitions import (
     FeatureView,
     OnDemandFeature,
     Sql,
+    load_definitions,
     reads,
 )
 
 if TYPE_CHECKING:
     from lakehouse.features.store import FeatureStore
 
-__all__ = ["Aggregation", "Entity", "FeatureService", "FeatureStore", "FeatureView", "OnDemandFeature", "Sql", "reads"]
+__all__ = [
+    "Aggregation",
+    "Entity",
+    "FeatureService",
+    "FeatureStore",
+    "FeatureView",
+    "OnDemandFeature",
+    "Sql",
+    "load_definitions",
+    "reads",
+]
 
 
 def __getattr__(name: str) -> object:

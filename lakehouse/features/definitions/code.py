@@ -136,7 +136,7 @@ def code_from_plain(plain: Any, subject: str) -> Any:
     if "sql" in plain:
         return Sql(plain["sql"])
     reference, digest = plain["function"], plain["digest"]
-    function = _imported(reference, subject)
+    function = imported_function(reference, subject)
     if function_digest(function) != digest:
         raise DefinitionError(
             subject,
@@ -152,9 +152,16 @@ def digest_of(plain: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _imported(reference: str, subject: str) -> Function:
-    module_name, _, qualname = reference.partition(":")
+def imported_function(reference: str, subject: str) -> Function:
+    """Return the function that ``module:qualname`` names.
+
+    Raises:
+        DefinitionError: It can't be imported, or isn't a function.
+    """
+    module_name, colon, qualname = reference.partition(":")
     hint = "Define the function at the top level of a module that can be imported here"
+    if not (colon and module_name and qualname):
+        raise DefinitionError(subject, f"{reference!r} names no function", "Write it as package.module:function")
     if "<" in qualname:
         raise DefinitionError(subject, f"the function {reference} is local and can't be imported", hint)
     try:
@@ -163,5 +170,7 @@ def _imported(reference: str, subject: str) -> Function:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise DefinitionError(subject, f"the function {reference} can't be imported: {error}", hint) from error
+    if not inspect.isfunction(found):
+        raise DefinitionError(subject, f"{reference} is not a function", hint)
     function: Function = found
     return function
