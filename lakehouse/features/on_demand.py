@@ -3,12 +3,14 @@
 Start at `with_on_demand`. Values are handed over as the online store hands them over: plain Python, moments in UTC.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 import pyarrow as pa
+from pyspark import cloudpickle
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_type
@@ -60,8 +62,9 @@ def with_on_demand(rows: DataFrame, service: FeatureService, timestamp: str) -> 
     computed = {feature.name for feature in service.on_demand}
     wanted = dict.fromkeys(name for feature in service.on_demand for name in feature.inputs if name not in computed)
     stage = _Stage(tuple(service.on_demand), {name: sources[name] for name in wanted}, service.request)
+    packed = _packed(stage)
     added = [T.StructField(feature.name, spark_type(feature.type)) for feature in service.on_demand]
-    return rows.mapInArrow(stage.function(), T.StructType([*rows.schema.fields, *added]))
+    return rows.mapInArrow(_unpacking(packed), T.StructType([*rows.schema.fields, *added]))
 
 
 def spark_type(declared: str) -> T.DataType:
@@ -87,6 +90,30 @@ _TYPES: dict[str, T.DataType] = {
 }
 
 
+def _packed(stage: "_Stage") -> bytes:
+    """Return a stage with its functions in it as code: executors need not be able to import where they are defined."""
+    names = {feature.function.__module__ for feature in stage.features} - {"__main__"}
+    modules = [sys.modules[name] for name in names if name in sys.modules]
+    try:
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
+        return bytes(cloudpickle.dumps(stage))  # type: ignore[no-untyped-call]
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]
+
+
+def _unpacking(packed: bytes) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return the function of Arrow batches that a worker runs."""
+
+    def attach(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        stage = cloudpickle.loads(packed)
+        for batch in batches:
+            yield stage.attached(batch)
+
+    return attach
+
+
 @dataclass(frozen=True)
 class _Stage:
     """What a worker runs on a batch of rows.
@@ -100,15 +127,6 @@ class _Stage:
     features: Sequence[OnDemandFeature]
     columns: Mapping[str, str]
     request: Mapping[str, str]
-
-    def function(self) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-        """Return the function of Arrow batches that Spark calls."""
-
-        def attach(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield self.attached(batch)
-
-        return attach
 
     def attached(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return a batch with the features as further columns."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 
 from lakehouse.errors import InvalidRefError
+from lakehouse.features.definitions import FeatureView
 from lakehouse.refs import At, TableName, TableRef, TableVersion, parse_at
 from lakehouse.versioning import Lakehouse
 
@@ -23,15 +24,15 @@ class Pins:
         at: What the caller asked for.
         versions: What was decided so far, by table name.
         sizes: Bytes of the tables' files, as far as anyone asked.
-        through: What the rows of a table go through before anybody sees them; None is nothing. For checks that ask
-            what the result would be if a table held other rows, or the same ones elsewhere.
+        through: What the rows of a table, read for a view, go through before anybody sees them; None is nothing. For
+            checks that ask what the result would be if a table held other rows, or the same ones elsewhere.
     """
 
     lake: Lakehouse
     at: AtOf = None
     versions: dict[str, TableVersion] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    through: Callable[[str, DataFrame], DataFrame] | None = None
+    through: Callable[[FeatureView, str, DataFrame], DataFrame] | None = None
 
     def pin(self, ref: str | TableRef) -> TableVersion:
         """Return the version of a table that counts here.
@@ -52,15 +53,15 @@ class Pins:
             self.versions[name] = self.lake.resolve(str(TableRef(wanted.name, self._at_of(wanted.name))))
         return self.versions[name]
 
-    def read(self, ref: str | TableRef) -> tuple[TableVersion, DataFrame]:
-        """Return the version of a table that counts here, and its rows.
+    def read(self, ref: str | TableRef, view: FeatureView) -> tuple[TableVersion, DataFrame]:
+        """Return the version of a table that counts here, and its rows, for the source of a view.
 
         Raises:
             RefError: As in `pin`.
         """
         pinned = self.pin(ref)
         rows = self.lake.table(pinned.name).read(at=pinned.version)
-        return pinned, rows if self.through is None else self.through(pinned.name, rows)
+        return pinned, rows if self.through is None else self.through(view, pinned.name, rows)
 
     def size_bytes(self, name: str) -> int:
         """Return the size of a table's newest files, which stands for that of any version near it."""

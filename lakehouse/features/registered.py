@@ -1,73 +1,49 @@
 """Definitions in the lake's registry: each name has versions, and a changed meaning needs to be said twice.
 
-Start at `apply_definitions`. A registered service is a list of view names, so it follows its views.
+Start at `apply_definitions`. A registered service is a list of view names, so it follows its views. A removed name
+keeps its versions: added again it counts on.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from lakehouse.errors import ConcurrentWriteError, DefinitionError, FeatureNotFoundError, did_you_mean
 from lakehouse.features.definitions import Entity, FeatureService, FeatureView
-from lakehouse.features.definitions.code import digest_of
 from lakehouse.features.pins import Pins
+from lakehouse.features.plans import KINDS, Affected, Change, Plan, differences, key_of, meaning_of, plain_of
 from lakehouse.features.sources import read_events
 from lakehouse.refs import nearest_names
 from lakehouse.versioning import Lakehouse, Registry
 
 Definition = Entity | FeatureView | FeatureService
+Registered = Mapping[tuple[str, str], Any]
+"""Kind and name to the newest record of what is registered."""
 
 _SCHEMA = "kind string, name string, version int, digest string, definition string, created_at timestamp"
-_KINDS: Mapping[type, str] = {Entity: "entity", FeatureView: "feature view", FeatureService: "feature service"}
 
 
-@dataclass(frozen=True)
-class Change:
-    """What `apply` does with one definition.
-
-    Attributes:
-        action: ``added``, ``changed`` (another meaning), ``described`` (other words only) or ``unchanged``.
-        kind: ``entity``, ``feature view`` or ``feature service``.
-        name: Its name.
-        version: Its version in the registry, from 1.
-        definition: What was given.
-    """
-
-    action: str
-    kind: str
-    name: str
-    version: int
-    definition: Definition
-
-    def __str__(self) -> str:
-        return f"{_MARKS[self.action]} {self.kind} {self.name} (version {self.version}, {self.action})"
-
-
-_MARKS = {"added": "+", "changed": "~", "described": "~", "unchanged": "="}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What `apply` does, definition by definition; prints one line each."""
-
-    changes: tuple[Change, ...]
-
-    def of(self, action: str) -> list[Change]:
-        """Return the changes with that action."""
-        return [change for change in self.changes if change.action == action]
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.changes)) or "nothing to apply"
-
-
-def apply_definitions(lake: Lakehouse, definitions: Iterable[Definition], *, replace: bool = False) -> Plan:
+def apply_definitions(
+    lake: Lakehouse,
+    definitions: Iterable[Definition],
+    *,
+    replace: bool = False,
+    prune: bool = False,
+    affected: Callable[[Plan], Sequence[Affected]] = lambda plan: (),
+) -> Plan:
     """Check definitions against the real tables and each other, then register what is new.
 
+    Args:
+        lake: Where they are registered.
+        definitions: Entities, views and services; a service brings its views, a view its entity.
+        replace: Take a changed meaning under a name that is registered already.
+        prune: The definitions are all there are: those that are registered and not among them are removed.
+        affected: Says what else a plan affects.
+
     Raises:
-        DefinitionError: A name has another meaning already and *replace* is false, two definitions share a name, or
-            one doesn't fit its table. Nothing is registered then.
+        DefinitionError: A name has another meaning already and *replace* is false, two definitions share a name, one
+            doesn't fit its table, or has a function that can't be imported again. Nothing is registered then.
         TableNotFoundError: A source isn't there.
         MissingColumnsError: A source lacks a column that a view names.
         ConcurrentWriteError: Someone else registered the same name at the same time.
@@ -75,7 +51,11 @@ def apply_definitions(lake: Lakehouse, definitions: Iterable[Definition], *, rep
     given = _gathered(definitions)
     registry = _registry(lake)
     newest = _newest(registry)
-    plan = Plan(tuple(_change(definition, newest.get(_key(definition))) for definition in given))
+    changes = [_change(definition, newest.get(key_of(definition))) for definition in given]
+    if prune:
+        changes += _removals(given, newest)
+    plan = Plan(tuple(changes))
+    plan = plan.with_affected([*_services_affected(plan, newest), *affected(plan)])
     if plan.of("changed") and not replace:
         names = ", ".join(f"{change.kind} {change.name!r}" for change in plan.of("changed"))
         raise DefinitionError(
@@ -83,12 +63,17 @@ def apply_definitions(lake: Lakehouse, definitions: Iterable[Definition], *, rep
             f"{names} would change meaning under an old name:\n{plan}\n",
             "Use a new name, or apply(…, replace=True)",
         )
-    pins = Pins(lake)
-    for definition in given:
-        if isinstance(definition, FeatureView):
-            read_events(definition, pins)
+    _check(lake, given, plan)
     _register(registry, [change for change in plan.changes if change.action != "unchanged"])
     return plan
+
+
+def registered(lake: Lakehouse) -> dict[tuple[str, str], Any]:
+    """Return the newest record of each definition by kind and name, removed ones left out.
+
+    A record has ``kind``, ``name``, ``version``, ``digest``, ``definition`` (JSON) and ``created_at``.
+    """
+    return _live(_newest(_registry(lake)))
 
 
 def find_service(lake: Lakehouse, name: str) -> FeatureService:
@@ -98,19 +83,22 @@ def find_service(lake: Lakehouse, name: str) -> FeatureService:
         FeatureNotFoundError: Neither is registered under that name.
         DefinitionError: A function in it isn't what it was when it was registered.
     """
-    newest = _newest(_registry(lake))
+    newest = registered(lake)
     if ("feature service", name) in newest:
-        plain = json.loads(newest["feature service", name].definition)
-        views = [_view(newest, view).to_dict() for view in plain["views"]]
-        return FeatureService.from_dict({**plain, "views": views})
+        return _service(newest, json.loads(newest["feature service", name].definition))
     if ("feature view", name) in newest:
         return FeatureService(name, views=[_view(newest, name)])
-    known = [registered for kind, registered in newest if kind != "entity"]
+    known = [other for kind, other in newest if kind != "entity"]
     hint = did_you_mean(nearest_names(name, known)) or f"Registered are {', '.join(sorted(known)) or 'none'}"
     raise FeatureNotFoundError(f"feature service {name!r}", "it is not registered", hint)
 
 
-def _view(newest: Mapping[tuple[str, str], Any], name: str) -> FeatureView:
+def _service(newest: Registered, plain: Mapping[str, Any]) -> FeatureService:
+    views = [json.loads(newest["feature view", view].definition) for view in plain["views"]]
+    return FeatureService.from_dict({**plain, "views": views})
+
+
+def _view(newest: Registered, name: str) -> FeatureView:
     return FeatureView.from_dict(json.loads(newest["feature view", name].definition))
 
 
@@ -118,12 +106,12 @@ def _gathered(definitions: Iterable[Definition]) -> list[Definition]:
     """Return entities, then views, then services, each once; a service brings its views, a view its entity."""
     found: dict[tuple[str, str], Definition] = {}
     for definition in _expanded(definitions):
-        before = found.setdefault(_key(definition), definition)
-        if _meaning(before) != _meaning(definition):
-            kind, name = _key(definition)
+        before = found.setdefault(key_of(definition), definition)
+        if meaning_of(before) != meaning_of(definition):
+            kind, name = key_of(definition)
             raise DefinitionError(f"{kind} {name!r}", "it is given twice with two meanings", "Rename one of them")
-    order = list(_KINDS.values())
-    return sorted(found.values(), key=lambda definition: order.index(_key(definition)[0]))
+    order = list(KINDS.values())
+    return sorted(found.values(), key=lambda definition: order.index(key_of(definition)[0]))
 
 
 def _expanded(definitions: Iterable[Definition]) -> Iterator[Definition]:
@@ -141,35 +129,63 @@ def _expanded(definitions: Iterable[Definition]) -> Iterator[Definition]:
         yield definition
 
 
-def _key(definition: Definition) -> tuple[str, str]:
-    return _KINDS[type(definition)], definition.name
-
-
-def _plain(definition: Definition) -> dict[str, Any]:
-    plain = definition.to_dict()
-    if isinstance(definition, FeatureService):
-        plain["views"] = [view.name for view in definition.views]
-    return plain
-
-
-def _meaning(definition: Definition) -> str:
-    if isinstance(definition, FeatureView):
-        return definition.digest
-    return digest_of({name: value for name, value in _plain(definition).items() if name not in _WORDS})
-
-
-_WORDS = ("description", "owner", "tags")
-
-
 def _change(definition: Definition, before: Any) -> Change:
-    kind, name = _key(definition)
+    kind, name = key_of(definition)
     if before is None:
         return Change("added", kind, name, 1, definition)
-    if before.digest != _meaning(definition):
-        return Change("changed", kind, name, before.version + 1, definition)
-    if json.loads(before.definition) != json.loads(json.dumps(_plain(definition))):
-        return Change("described", kind, name, before.version + 1, definition)
+    if before.definition is None:
+        return Change("added", kind, name, before.version + 1, definition)
+    old, new = json.loads(before.definition), json.loads(json.dumps(plain_of(definition)))
+    if before.digest != meaning_of(definition):
+        return Change("changed", kind, name, before.version + 1, definition, differences(old, new))
+    if old != new:
+        return Change("described", kind, name, before.version + 1, definition, differences(old, new))
     return Change("unchanged", kind, name, before.version, definition)
+
+
+def _removals(given: Sequence[Definition], newest: Registered) -> list[Change]:
+    kept = set(map(key_of, given))
+    gone = [row for key, row in _live(newest).items() if key not in kept]
+    return [Change("removed", row.kind, row.name, row.version + 1, None) for row in gone]
+
+
+def _services_affected(plan: Plan, newest: Registered) -> list[Affected]:
+    """Return the registered services that follow a view which changes; those in the plan speak for themselves.
+
+    Raises:
+        DefinitionError: Such a service would have no meaning any more.
+    """
+    changed = {change.name: change for change in plan.of("changed") if change.kind == "feature view"}
+    planned = {change.name for change in plan.changes if change.kind == "feature service"}
+    found = []
+    for (kind, name), row in _live(newest).items():
+        if kind != "feature service" or name in planned:
+            continue
+        plain = json.loads(row.definition)
+        views = [view for view in plain["views"] if view in changed]
+        if views:
+            after = {view: plain_of(_given(changed[view])) for view in views}
+            old = {view: newest["feature view", view].definition for view in plain["views"] if view not in views}
+            whole = [after[view] if view in after else json.loads(old[view]) for view in plain["views"]]
+            FeatureService.from_dict({**plain, "views": whole})
+            found.append(Affected("feature service", name, f"view {', '.join(views)}", "follows its views"))
+    return found
+
+
+def _given(change: Change) -> Definition:
+    assert change.definition is not None
+    return change.definition
+
+
+def _check(lake: Lakehouse, given: Sequence[Definition], plan: Plan) -> None:
+    """Raise unless every definition can be read back, and every view fits its tables."""
+    pins = Pins(lake)
+    new = {(change.kind, change.name) for change in plan.changes if change.action != "unchanged"}
+    for definition in given:
+        if key_of(definition) in new:
+            type(definition).from_dict(json.loads(json.dumps(definition.to_dict())))
+        if isinstance(definition, FeatureView):
+            read_events(definition, pins)
 
 
 def _register(registry: Registry, changes: Sequence[Change]) -> None:
@@ -181,8 +197,8 @@ def _register(registry: Registry, changes: Sequence[Change]) -> None:
             "kind": change.kind,
             "name": change.name,
             "version": change.version,
-            "digest": _meaning(change.definition),
-            "definition": json.dumps(_plain(change.definition)),
+            "digest": "" if change.definition is None else meaning_of(change.definition),
+            "definition": None if change.definition is None else json.dumps(plain_of(change.definition)),
             "created_at": now,
         }
         for change in changes
@@ -193,11 +209,15 @@ def _register(registry: Registry, changes: Sequence[Change]) -> None:
 
 
 def _newest(registry: Registry) -> dict[tuple[str, str], Any]:
-    """Return the newest version of each definition by kind and name."""
+    """Return the newest record of each definition by kind and name; one without a definition was removed."""
     newest: dict[tuple[str, str], Any] = {}
     for row in sorted(registry.rows(), key=lambda row: row.version):
         newest[row.kind, row.name] = row
     return newest
+
+
+def _live(newest: Registered) -> dict[tuple[str, str], Any]:
+    return {key: row for key, row in newest.items() if row.definition is not None}
 
 
 def _registry(lake: Lakehouse) -> Registry:

@@ -48,8 +48,9 @@ class SourceTables:
         inputs: The table versions that were read so far.
     """
 
-    def __init__(self, pins: Pins) -> None:
+    def __init__(self, pins: Pins, view: FeatureView) -> None:
         self._pins = pins
+        self._view = view
         self.spark: SparkSession = pins.lake.spark
         self.inputs: dict[TableVersion, None] = {}
 
@@ -59,7 +60,7 @@ class SourceTables:
         Raises:
             RefError: It names nothing that is there.
         """
-        pinned, rows = self._pins.read(ref)
+        pinned, rows = self._pins.read(ref, self._view)
         self.inputs[pinned] = None
         return rows
 
@@ -93,9 +94,9 @@ def source_rows(view: FeatureView, pins: Pins) -> SourceRows:
             DataFrame, or reads tables on its own.
     """
     if isinstance(view.source, str):
-        pinned, rows = pins.read(view.source)
+        pinned, rows = pins.read(view.source, view)
         return SourceRows(rows, (pinned,))
-    tables = SourceTables(pins)
+    tables = SourceTables(pins, view)
     if isinstance(view.source, Sql):
         rows = _of_query(view, view.source.text, tables)
     else:

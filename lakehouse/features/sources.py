@@ -100,11 +100,20 @@ def tie_columns(kernel: Kernel, columns: Sequence[str]) -> tuple[str, ...]:
 
 def _with_code(rows: DataFrame, view: FeatureView, *, source: str) -> DataFrame:
     """Apply the view's ``where`` and ``derived``."""
-    subject = f"feature view {view.name!r}"
     if view.where is not None:
         with understood(view, f"where={view.where!r}"):
             rows = _where(rows, view, view.where)
             _ = rows.schema
+    return with_derived(rows, view, source=source)
+
+
+def with_derived(rows: DataFrame, view: FeatureView, *, source: str) -> DataFrame:
+    """Return rows of the source of *view* with its derived columns.
+
+    Raises:
+        DefinitionError: There is a column of that name already, or the code can't be understood.
+    """
+    subject = f"feature view {view.name!r}"
     for name, code in dict(view.derived).items():
         if name in rows.columns:
             raise DefinitionError(subject, f"{source} has a column {name!r} already", "Give derived another name")

@@ -9,12 +9,19 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from lakehouse.errors import OnlineStoreError
+from lakehouse.errors import DefinitionError, OnlineStoreError
+from lakehouse.features.affected import affected_by
 from lakehouse.features.definitions import Entity, FeatureService, FeatureView
+from lakehouse.features.descriptions import DefinitionList, Description, describe, list_definitions
+from lakehouse.features.findings import CHECKS, Verification
 from lakehouse.features.historical import HistoricalFeatures
 from lakehouse.features.materialization import Materialization, mark_stale, materialize
+from lakehouse.features.offline_tables import OfflineWrite, write_offline
 from lakehouse.features.pins import AtOf, Pins
-from lakehouse.features.registered import Plan, apply_definitions, find_service
+from lakehouse.features.plans import Plan
+from lakehouse.features.registered import apply_definitions, find_service
+from lakehouse.features.snapshots import Moments, snapshot_labels, times_of
+from lakehouse.features.verification import Question, verify
 from lakehouse.online import OnlineFeatures, OnlineReader
 from lakehouse.training import LabelColumns, TrainingSet, load_training_set
 from lakehouse.versioning import Lakehouse
@@ -36,39 +43,81 @@ class FeatureStore:
         self.online = online
         self._reader: OnlineReader | None = None
 
-    def apply(self, definitions: Iterable[Entity | FeatureView | FeatureService], *, replace: bool = False) -> Plan:
+    def apply(
+        self,
+        definitions: Iterable[Entity | FeatureView | FeatureService],
+        *,
+        replace: bool = False,
+        prune: bool = False,
+    ) -> Plan:
         """Register definitions, after checking them against the real tables, and print what changed.
 
         Args:
-            definitions: Entities, views and services; a service brings its views.
+            definitions: Entities, views and services; a service brings its views. `load_definitions` reads files.
             replace: Take a changed meaning under a name that is registered already.
+            prune: The definitions are all there are: those that are registered and not among them are removed.
 
         Returns:
-            What was added, changed or left as it was.
+            What was added, changed, removed or left as it was, and what was made with what changed or went: online
+            records, training sets, services.
 
         Raises:
             DefinitionError: A name has another meaning already, or a definition doesn't fit its table; nothing is
-                registered then.
+                registered then. The error shows the plan.
             TableNotFoundError: A source isn't there.
             MissingColumnsError: A source lacks a column that a view names.
         """
-        plan = apply_definitions(self.lake, definitions, replace=replace)
+        plan = apply_definitions(
+            self.lake,
+            definitions,
+            replace=replace,
+            prune=prune,
+            affected=lambda plan: affected_by(plan, self.lake, self.online),
+        )
         for change in plan.of("changed"):
             if self.online is not None and isinstance(change.definition, FeatureView):
                 mark_stale(change.definition, Pins(self.lake), store_uri=self.online)
         print(plan)
         return plan
 
+    def list(self, kind: str | None = None) -> DefinitionList:
+        """Return what is registered: entities, views, services, with version, owner and description.
+
+        Args:
+            kind: ``entity``, ``feature view`` or ``feature service``; default all.
+        """
+        return list_definitions(self.lake, kind)
+
+    def describe(self, service: Service, *, statistics: bool = True) -> Description:
+        """Return what a registered service or view means, how fresh its sources are, and what they hold.
+
+        Args:
+            service: A service or view, or its registered name.
+            statistics: Whether to look at the values as well: one more pass over each source.
+
+        Raises:
+            FeatureNotFoundError: It is not registered.
+        """
+        return describe(self.lake, service if isinstance(service, str) else service.name, statistics=statistics)
+
     def get_historical_features(
-        self, labels: DataFrame | str, service: Service, timestamp: str, *, at: AtOf = None
+        self,
+        labels: DataFrame | str | None,
+        service: Service,
+        timestamp: str,
+        *,
+        at: AtOf = None,
+        times: Moments | None = None,
     ) -> DataFrame:
         """Return the labels with the features of *service* as they were known at each label's time.
 
         Args:
-            labels: Label rows: the service's keys, the timestamp, any other columns; or a table ref.
+            labels: Label rows: the service's keys, the timestamp, any other columns; or a table ref. None: every
+                entity at each of *times* at which it was known, that is had an event that counts.
             service: What to compute.
-            timestamp: Column of the labels with the moment asked for, TIMESTAMP.
+            timestamp: Column of the labels with the moment asked for, TIMESTAMP; without labels its name in the result.
             at: Which versions of the sources to read: a tag or a moment for all, or ``{"schema.table": version}``.
+            times: Without labels, the moments asked for; `moments` makes a range.
 
         Returns:
             The label rows, all, once, untouched, then one column a feature in the service's order; no order of rows.
@@ -79,8 +128,75 @@ class FeatureStore:
             DefinitionError: A feature is named like a label column.
         """
         pins = Pins(self.lake, at)
-        rows = self._read(labels, pins) if isinstance(labels, str) else labels
-        return HistoricalFeatures.of(rows, self._service(service), timestamp=timestamp, pins=pins).rows
+        wanted = self._service(service)
+        if (labels is None) == (times is None):
+            problem = "both labels and times are given" if times is not None else "neither labels nor times are given"
+            raise DefinitionError("get_historical_features", problem, "Give labels, or None and times=")
+        if times is not None:
+            rows = snapshot_labels(wanted, times_of(times), timestamp=timestamp, pins=pins)
+        else:
+            rows = self._labels(labels, pins)
+        return HistoricalFeatures.of(rows, wanted, timestamp=timestamp, pins=pins).rows
+
+    def write_offline(
+        self, service: Service, at: Moments, *, table: str | None = None, versions: AtOf = None
+    ) -> OfflineWrite:
+        """Write the features of every known entity at some moments into a versioned table, or bring it up to date.
+
+        One row an entity and moment: the service's keys, ``as_of``, the features. Moments that the table holds already
+        stay. Where sources have changed since, late and corrected rows included, only what they can touch is computed
+        again, and the result is what a computation of everything would give.
+
+        Args:
+            service: The features.
+            at: The moments; `moments` makes a range.
+            table: Where to, ``schema.table``; default ``features.`` and the service's name.
+            versions: Which versions of the sources to read, as ``at`` of `get_historical_features`.
+
+        Raises:
+            DefinitionError: The service can't be asked without labels: no view has all its keys, or on-demand features
+                ask for request columns.
+            TableExistsError: The table is there and was not made by this.
+            ConcurrentWriteError: Another writer was first.
+        """
+        pins = Pins(self.lake, versions)
+        return write_offline(self.lake, self._service(service), times_of(at), table=table, pins=pins)
+
+    def verify(
+        self,
+        service: Service,
+        labels: DataFrame | str,
+        timestamp: str,
+        *,
+        at: AtOf = None,
+        known_at: Mapping[str, str] | None = None,
+        checks: Sequence[str] = CHECKS,
+    ) -> Verification:
+        """Check on real labels that features keep their promises, by computing them again.
+
+        *labels*: every label row is there, once and untouched. *determinism*: values are equal bit for bit however rows
+        are spread over partitions. *leakage*: nothing changes when all that was not known yet at a label's time is
+        taken away from the sources; this finds source functions and queries that look into the future.
+
+        Args:
+            service: What to check.
+            labels: Label rows, or a table ref; some thousands are enough.
+            timestamp: Column of the labels with the moment asked for.
+            at: Which versions of the sources to read.
+            known_at: Table to the column (or SQL expression) that says from when a row was known, for tables that lack
+                the view's ``timestamp`` and ``available_at``.
+            checks: Which of the three to make.
+
+        Returns:
+            What was found; true when all is well.
+
+        Raises:
+            DefinitionError: A check is unknown, or *known_at* names a table that no view reads.
+        """
+        pins = Pins(self.lake, at)
+        rows = self._labels(labels, pins)
+        question = Question(rows, self._service(service), timestamp, pins, known_at or {})
+        return verify(question, checks)
 
     def create_training_set(
         self,
@@ -168,6 +284,8 @@ class FeatureStore:
             )
         return self.online
 
-    def _read(self, ref: str, pins: Pins) -> DataFrame:
-        pinned = pins.pin(ref)
+    def _labels(self, labels: DataFrame | str | None, pins: Pins) -> DataFrame:
+        if isinstance(labels, DataFrame):
+            return labels
+        pinned = pins.pin(str(labels))
         return self.lake.table(pinned.name).read(at=pinned.version)
