@@ -18,6 +18,7 @@
     ├── GateError(ValueError)              a gate refuses a table that was to be published
     ├── ConcurrentWriteError(RuntimeError) another writer was first and a retry would not be safe
     ├── StorageError(OSError)              storage refused: not writable, full, files gone
+    ├── UnsupportedReadError(NotImplementedError) the reader without Spark can't read this lake or table
     ├── DefinitionError(ValueError)        an entity, view, aggregation, service, check or gate that has no meaning
     ├── FeatureOverflowError(OverflowError) a feature whose value is outside its type
     ├── OnDemandError(RuntimeError)        an on-demand feature whose function fails or gives another type
@@ -329,6 +330,22 @@ class StorageError(LakehouseError, OSError):
 
     def __str__(self) -> str:
         return _sentence(f"{self.where}: {self.problem}", self.hint)
+
+
+class UnsupportedReadError(LakehouseError, NotImplementedError):
+    """Raised when the reader without Spark can't read a lake or a table.
+
+    Attributes:
+        what: The table or the place.
+        problem: What it can't do.
+    """
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(what, problem)
+        self.what, self.problem = what, problem
+
+    def __str__(self) -> str:
+        return _sentence(f"{self.what}: {self.problem}", "Read it with Spark: Lakehouse(spark, root=…)")
 
 
 class _Told(LakehouseError):

@@ -22,6 +22,7 @@ SAMPLES = [
     errors.ConstraintError("raw.a", "id > 0"),
     errors.ConcurrentWriteError("raw.a", "merge"),
     errors.StorageError("raw.a", "disk full", "Make room"),
+    errors.UnsupportedReadError("raw.a", "it is in an object store"),
 ]
 
 

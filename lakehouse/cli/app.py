@@ -1,0 +1,86 @@
+"""The command ``lakehouse``: its verbs, each loaded when it is called. Start at :func:`main`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from lakehouse.cli.asked import AsJson, Config, Debug, Root, command_of
+from lakehouse.cli.exits import run_app
+
+_LOOK, _CHANGE = "Look (without Spark)", "Compare and change (starts Spark)"
+
+
+@dataclass(frozen=True, slots=True)
+class VerbPlace:
+    """Where a verb is, and what the list of verbs says about it.
+
+    Attributes:
+        module: Module in ``lakehouse.cli.verbs`` that has a function of the verb's name.
+        summary: First line of that function's docstring.
+        panel: Under which heading the verb is listed.
+    """
+
+    module: str
+    summary: str
+    panel: str
+
+
+VERBS = {
+    "tables": VerbPlace("tables", "List the tables and what was last written to each.", _LOOK),
+    "log": VerbPlace("log", "Show the commits of a table, newest first.", _LOOK),
+    "show": VerbPlace("show", "Show one version of a table, or a tag.", _LOOK),
+    "schema": VerbPlace("schema", "Show the columns of a table at a version.", _LOOK),
+    "tags": VerbPlace("tags", "List the tags, newest first.", _LOOK),
+    "diff": VerbPlace("diff", "Show what lies between two versions of a table.", _CHANGE),
+    "tag": VerbPlace("tag", "Give versions of tables a name that never moves.", _CHANGE),
+    "untag": VerbPlace("tag", "Delete a tag: what it held is protected no longer.", _CHANGE),
+    "restore": VerbPlace("restore", "Make an older version of a table the newest, as a new commit.", _CHANGE),
+}
+"""The verbs, in the order in which they are listed. A new one is a module and a line here."""
+
+
+class LazyVerb(TyperCommand):
+    """A verb that is known by its summary until it is called."""
+
+    def __init__(self, name: str, place: VerbPlace) -> None:
+        super().__init__(name, help=place.summary, rich_help_panel=place.panel)
+        self._place = place
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Load the verb and let it take over."""
+        module = import_module(f"lakehouse.cli.verbs.{self._place.module}")
+        return command_of(getattr(module, str(self.name))).make_context(info_name, args, parent, **extra)
+
+
+class Verbs(TyperGroup):
+    """The group of all verbs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the verbs' names in the order of their table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """Return the verb of that name, not loaded yet."""
+        place = VERBS.get(cmd_name)
+        return None if place is None else LazyVerb(cmd_name, place)
+
+
+app = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def lakehouse(root: Root = None, config: Config = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Tables with a history you can trust.
+
+    A ref names a version: [bold]schema.table[/bold] is the newest, [bold]schema.table@7[/bold] a version,
+    [bold]schema.table@june[/bold] a tag, [bold]schema.table@2026-06-01T00:00:00Z[/bold] a moment.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 bad arguments or settings."""
+    return run_app(app, arguments, name="lakehouse")

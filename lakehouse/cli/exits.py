@@ -1,0 +1,53 @@
+"""How a command ends: 0 done, 1 failed, 2 bad arguments or settings; one line on stderr, a traceback with --debug."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from lakehouse.errors import ConfigError, InvalidNameError, InvalidRefError, LakehouseError
+
+DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
+
+_UsageError: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
+"""Base of what the command line refuses; typer brings click along under a name of its own, or not, by version."""
+
+
+def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        app: The command line.
+        arguments: What was typed; the process's own by default.
+        name: Its name in help texts.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        ended = typer.main.get_command(app).main(given or ["--help"], prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+        return ended if isinstance(ended, int) else DONE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except _UsageError as error:
+        return _told(error.format_message(), BAD_ARGUMENTS, debug=debug)  # type: ignore[attr-defined]
+    except (typer.Abort, KeyboardInterrupt):
+        return _told("interrupted; nothing was changed", FAILED, debug=debug)
+    except (ConfigError, InvalidNameError, InvalidRefError) as error:
+        return _told(str(error), BAD_ARGUMENTS, debug=debug)
+    except (LakehouseError, OSError) as error:
+        return _told(str(error), FAILED, debug=debug)
+    except Exception as error:
+        return _told(f"{type(error).__name__}: {error}", FAILED, debug=debug)
+
+
+def _told(problem: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    first = next(iter(problem.strip().splitlines()), "failed")
+    print(f"error: {first}", file=sys.stderr)
+    return code

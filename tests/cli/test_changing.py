@@ -1,0 +1,42 @@
+import io
+import json
+
+import pytest
+
+from lakehouse.cli.app import main
+
+
+@pytest.fixture(scope="module")
+def root(spark, tmp_path_factory):
+    from lakehouse import Lakehouse
+
+    lake = Lakehouse(spark, root=tmp_path_factory.mktemp("lake"), author="ada")
+    schema = "id int, n int"
+    lake.table("raw.t").append_once(spark.createDataFrame([(1, 1), (2, 2)], schema), keys=["id"], message="one")
+    lake.table("raw.t").merge(spark.createDataFrame([(2, 3), (4, 4)], schema), keys=["id"], message="two")
+    return lake._context.catalog.root
+
+
+def test_diff_tag_untag_and_restore(root, capsys, monkeypatch):
+    def run(*arguments, code=0):
+        assert main([*arguments, "--root", root]) == code
+        return capsys.readouterr().out
+
+    found = json.loads(run("diff", "raw.t@0", "--keys", "id", "--rows", "5", "--json"))
+    assert found["summary"] == {"added": 1, "removed": 0, "changed": 1, "columns": {"n": 1}}
+    assert sorted((row["id"], row["change"]) for row in found["rows"]) == [(2, "changed"), (4, "added")]
+    assert "raw.t 0 -> 1: 1 added, 0 removed, 1 changed (n 1)" in run("diff", "raw.t@0", "1", "--keys", "id")
+
+    run("tag", "june", "raw.t@0", "-m", "why", "--json")
+    assert [tag["name"] for tag in json.loads(run("tags", "--json"))] == ["june"]
+    run("tag", "june", "raw.t@1", "-m", "again", code=1)
+
+    # Nobody is there to answer: nothing is changed.
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    run("restore", "raw.t@june", "-m", "back", code=1)
+    assert json.loads(run("log", "raw.t", "--json"))[0]["version"] == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert json.loads(run("restore", "raw.t@june", "-m", "back", "--json"))["operation"] == "RESTORE"
+    assert json.loads(run("log", "raw.t", "--json"))[0]["message"] == "back"
+    run("untag", "june", "-m", "done", "--yes")
+    assert json.loads(run("tags", "--json")) == []
