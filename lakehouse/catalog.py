@@ -39,6 +39,9 @@ class Catalog(Protocol):
     def names(self) -> list[TableName]:
         """Return the tables that are there, sorted, the library's own left out."""
 
+    def stored_as(self, name: TableName) -> TableName:
+        """Return the name under which the lake itself keeps the table: another one for a table of a branch."""
+
     def prepare(self, name: TableName) -> None:
         """Make the schema that *name* is to be created in."""
 
@@ -96,6 +99,10 @@ class PathCatalog:
         found = {tuple(unquote(urlsplit(file).path).split("/")[-4:-2]) for file in files}
         names = {table_in(schema, table) for schema, table in found}
         return sorted(name for name in names if name.schema != REGISTRY_SCHEMA)
+
+    def stored_as(self, name: TableName) -> TableName:
+        """Return *name*."""
+        return name
 
     def prepare(self, name: TableName) -> None:
         """Do nothing: storage makes folders as they are needed."""
@@ -176,6 +183,10 @@ class SparkCatalog:
         place = f"{quoted(self.catalog)}.{quoted(schema)}"
         rows = self._spark.sql(f"SHOW TABLES IN {place}").collect()
         return [TableName(schema, row.tableName) for row in rows if not row.isTemporary]
+
+    def stored_as(self, name: TableName) -> TableName:
+        """Return *name*."""
+        return name
 
     def prepare(self, name: TableName) -> None:
         """Make the schema."""

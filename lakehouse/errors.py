@@ -7,9 +7,11 @@
     │   ├── InvalidRefError(ValueError)    a ref that can't be read; a moment without a zone
     │   ├── TableNotFoundError(LookupError)
     │   ├── VersionNotFoundError(LookupError)
-    │   └── TagNotFoundError(LookupError)
+    │   ├── TagNotFoundError(LookupError)
+    │   └── BranchNotFoundError(LookupError)
     ├── TableExistsError(ValueError)
     ├── TagExistsError(ValueError)
+    ├── BranchExistsError(ValueError)
     ├── SchemaError(ValueError)
     │   ├── MissingColumnsError(LookupError)
     │   └── SchemaMismatchError            which columns, both types
@@ -151,6 +153,27 @@ class TagNotFoundError(RefError, LookupError):
         return _sentence(f"there is no tag {self.tag!r}", did_you_mean(self.nearest) or "lake.tags() lists them")
 
 
+class BranchNotFoundError(RefError, LookupError):
+    """Raised when a branch is asked for that isn't there or no longer open, or that doesn't hold the table.
+
+    Attributes:
+        branch: The name that was asked for.
+        table: The table that was asked of it, if any.
+        nearest: Names that are there and look alike, or the tables that the branch holds.
+    """
+
+    def __init__(self, branch: str, table: str | None = None, nearest: Sequence[str] = ()) -> None:
+        super().__init__(branch, table, tuple(nearest))
+        self.branch, self.table, self.nearest = branch, table, tuple(nearest)
+
+    def __str__(self) -> str:
+        if self.table is not None:
+            held = ", ".join(self.nearest) or "no table"
+            return _sentence(f"branch {self.branch!r} does not hold {self.table}; it holds {held}", "")
+        hint = did_you_mean(self.nearest) or "lake.branches() lists those that are"
+        return _sentence(f"there is no open branch {self.branch!r}", hint)
+
+
 class TableExistsError(LakehouseError, ValueError):
     """Raised when a table is created that is already there.
 
@@ -181,6 +204,23 @@ class TagExistsError(LakehouseError, ValueError):
     def __str__(self) -> str:
         held = f" and holds {', '.join(self.holds)}" if self.holds else ""
         return _sentence(f"tag {self.tag!r} is already there{held}", "Tags never move: choose another name")
+
+
+class BranchExistsError(LakehouseError, ValueError):
+    """Raised when a branch is made under a name that an open branch or a tag has.
+
+    Attributes:
+        branch: The name.
+        taken_by: ``branch`` or ``tag``.
+    """
+
+    def __init__(self, branch: str, taken_by: str = "branch") -> None:
+        super().__init__(branch, taken_by)
+        self.branch, self.taken_by = branch, taken_by
+
+    def __str__(self) -> str:
+        way = "lake.get_branch(name) opens it" if self.taken_by == "branch" else "Choose another name"
+        return _sentence(f"there is a {self.taken_by} {self.branch!r} already", way)
 
 
 class SchemaError(LakehouseError, ValueError):

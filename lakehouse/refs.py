@@ -19,6 +19,9 @@ _VERSION = re.compile(r"[0-9]+")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
 _FORBIDDEN = ("/", "\\", "@", "..")
 
+MAIN = "main"
+"""The tables themselves, where a ref could also name a tag or a branch."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TableName:
@@ -115,6 +118,8 @@ def check_tag_name(name: str, what: str = "tag") -> str:
     check_name(name, what)
     if _VERSION.fullmatch(name) or _MOMENT.fullmatch(name):
         raise InvalidNameError(name, what, "in a ref it would be read as a version or a moment")
+    if name == MAIN:
+        raise InvalidNameError(name, what, "in a ref it means the tables themselves")
     return name
 
 

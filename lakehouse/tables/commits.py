@@ -37,6 +37,7 @@ class Commit:
         undid: For a restore, the commits that it undid as ``version operation: message``, newest first.
         facts: Everything in the commit's metadata, our own entries included.
         metrics: Delta's own numbers.
+        stored_as: Name under which the lake keeps the table, where it is another one: a branch's.
     """
 
     table: str
@@ -56,11 +57,12 @@ class Commit:
     undid: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     metrics: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stored_as: str | None = field(default=None, repr=False)
 
     @property
     def ref(self) -> str:
-        """``schema.table@version``."""
-        return f"{self.table}@{self.version}"
+        """``schema.table@version``; of a branch's table under the name that it is kept as."""
+        return f"{self.stored_as or self.table}@{self.version}"
 
     def __str__(self) -> str:
         counts = (("+", self.rows_inserted), ("~", self.rows_updated), ("-", self.rows_deleted))

@@ -1,4 +1,4 @@
-"""What a table needs of its lake: the session, the place, who writes, and what a tag means. No behaviour."""
+"""What a table needs of its lake: the session, the place, who writes, and what names mean. No behaviour."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,11 @@ from lakehouse.catalog import Catalog
 from lakehouse.refs import TableName
 from lakehouse.tables.provenance import Provenance
 
-FindTag = Callable[[str, TableName], int]
-"""From the name of a tag and a table to the version that it holds; raises TagNotFoundError."""
+FindNamed = Callable[[str, TableName], tuple[TableName, int]]
+"""From the name of a tag or branch and a table to the name under which the rows are kept, and their version.
+
+Raises TagNotFoundError or BranchNotFoundError.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,10 @@ class LakeContext:
         spark: The session that everything runs in.
         catalog: Names to places.
         provenance: Who writes.
-        find_tag: Version of a table under a tag.
+        find_named: What a tag or a branch means for a table.
     """
 
     spark: SparkSession
     catalog: Catalog
     provenance: Provenance
-    find_tag: FindTag
+    find_named: FindNamed

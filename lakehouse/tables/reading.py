@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 from pyspark.sql import DataFrame
 
-from lakehouse.errors import VersionNotFoundError
+from lakehouse.errors import InvalidRefError, VersionNotFoundError
 from lakehouse.refs import At, TableName, format_moment, parse_at
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
@@ -28,27 +28,41 @@ def read_table(lake: LakeContext, name: TableName, at: At | None = None) -> Data
         TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
         InvalidRefError: A negative version, or a moment without a zone.
     """
-    version = resolve(lake, name, at)
-    with existing(lake, name, "read"):
-        rows = lake.spark.sql(f"SELECT * FROM {lake.catalog.identifier(name)} VERSION AS OF {version}")
-    return rows.alias(f"{name}@{version}")
+    place, version = locate(lake, name, at)
+    with existing(lake, place, "read"):
+        rows = lake.spark.sql(f"SELECT * FROM {lake.catalog.identifier(place)} VERSION AS OF {version}")
+    return rows.alias(f"{lake.catalog.stored_as(place)}@{version}")
 
 
 def resolve(lake: LakeContext, name: TableName, at: At | None) -> int:
-    """Return the version that *at* means: a version, tag or moment; None is the newest.
+    """Return the version of the table that *at* means: a version, tag or moment; None is the newest.
+
+    Raises:
+        TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
+        InvalidRefError: A negative version, a moment without a zone, or a branch: its versions are not the table's.
+    """
+    place, version = locate(lake, name, at)
+    if place != name:
+        hint = "It can be read; branch.diff() and branch.merge() compare it and bring it back"
+        raise InvalidRefError(f"{name}@{at}", "a branch has versions of its own, which aren't the table's", hint)
+    return version
+
+
+def locate(lake: LakeContext, name: TableName, at: At | None) -> tuple[TableName, int]:
+    """Return the table that holds the rows that *at* means, and their version; another table where it is a branch.
 
     Raises:
         TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
         InvalidRefError: A negative version, or a moment without a zone.
     """
     if at is None:
-        return newest_version(lake, name)
+        return name, newest_version(lake, name)
     wanted = parse_at(at)
     if isinstance(wanted, int):
-        return check_version(lake, name, wanted)
+        return name, check_version(lake, name, wanted)
     if isinstance(wanted, datetime):
-        return version_at(lake, name, wanted)
-    return lake.find_tag(wanted, name)
+        return name, version_at(lake, name, wanted)
+    return lake.find_named(wanted, name)
 
 
 def version_at(lake: LakeContext, name: TableName, moment: datetime) -> int:

@@ -47,7 +47,7 @@ def restore_table(lake: LakeContext, name: TableName, to: At, *, message: str) -
     undone = _undone(lake, name, version, newest)
     transactions = _transactions(lake, name, version, newest)
     facts = {"restored_to": version, "asked": format_at(to), "undid": undone, "transactions": transactions}
-    note = lake.provenance.note(message, inputs=[f"{name}@{version}"], facts=facts)
+    note = lake.provenance.note(message, inputs=[f"{lake.catalog.stored_as(name)}@{version}"], facts=facts)
     with border(str(name), "restore"), signed(lake.spark, note):
         lake.spark.sql(f"RESTORE TABLE {lake.catalog.identifier(name)} TO VERSION AS OF {version}").collect()
     commit = committed(lake, name, note)

@@ -22,7 +22,7 @@ from lakehouse.tables.metadata import existing, newest_version, read_metadata, s
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table
 from lakehouse.tables.restoring import restore_table
-from lakehouse.tables.writing import Write, begin_write, committed
+from lakehouse.tables.writing import Write, as_stored, begin_write, committed
 
 
 class Table:
@@ -354,7 +354,9 @@ class Table:
             TableNotFoundError: There is no such table.
         """
         with existing(self._lake, self._name, "history"):
-            return read_history(self._lake.spark, self._lake.catalog.identifier(self._name), self.name, limit=limit)
+            identifier = self._lake.catalog.identifier(self._name)
+            commits = read_history(self._lake.spark, identifier, self.name, limit=limit)
+        return [as_stored(self._lake, self._name, commit) for commit in commits]
 
     def _write(self, df: DataFrame, message: str, schema_mode: SchemaMode, inputs: Sequence[str]) -> Write:
         return begin_write(self._lake, self._name, df, message=message, schema_mode=schema_mode, inputs=inputs)

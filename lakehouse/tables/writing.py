@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -70,7 +70,8 @@ class Write:
     @property
     def reads_itself(self) -> bool:
         """Whether the rows were made from the table that they go to."""
-        return any(TableRef.parse(ref).name == self.name for ref in self.inputs)
+        own = self.lake.catalog.stored_as(self.name)
+        return any(TableRef.parse(ref).name == own for ref in self.inputs)
 
     def note(self, **facts: object) -> Note:
         """Return what the commit carries."""
@@ -111,7 +112,14 @@ def shaped(rows: DataFrame, fitted: Fit) -> DataFrame:
 def commit_of(lake: LakeContext, name: TableName, note: Note) -> Commit | None:
     """Return the commit that carries *note*; None where the write changed nothing and made none."""
     with border(str(name), "history"):
-        return find_commit(lake.spark, lake.catalog.identifier(name), str(name), note.commit_id)
+        found = find_commit(lake.spark, lake.catalog.identifier(name), str(name), note.commit_id)
+    return None if found is None else as_stored(lake, name, found)
+
+
+def as_stored(lake: LakeContext, name: TableName, commit: Commit) -> Commit:
+    """Return the commit with the name under which its table is kept, where that is another one."""
+    stored = lake.catalog.stored_as(name)
+    return commit if stored == name else replace(commit, stored_as=str(stored))
 
 
 def committed(lake: LakeContext, name: TableName, note: Note) -> Commit:

@@ -1,4 +1,4 @@
-"""Many tables: the lake, tags, the registry.
+"""Many tables: the lake, tags, branches, the registry.
 
 Names are loaded when they are first used, so that what needs a tag's record alone doesn't load Spark.
 """
@@ -7,19 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lakehouse.versioning.lake import Lakehouse, LakeView, TableView
+    from lakehouse.versioning.branch import Branch, BranchDiff
+    from lakehouse.versioning.lake import Lakehouse
     from lakehouse.versioning.registry import Registry
     from lakehouse.versioning.tag_records import Tag
+    from lakehouse.versioning.views import LakeView, TableView
 
 _HOMES = {
-    "LakeView": "lakehouse.versioning.lake",
+    "Branch": "lakehouse.versioning.branch",
+    "BranchDiff": "lakehouse.versioning.branch",
+    "LakeView": "lakehouse.versioning.views",
     "Lakehouse": "lakehouse.versioning.lake",
     "Registry": "lakehouse.versioning.registry",
-    "TableView": "lakehouse.versioning.lake",
+    "TableView": "lakehouse.versioning.views",
     "Tag": "lakehouse.versioning.tag_records",
 }
 
-__all__ = ["LakeView", "Lakehouse", "Registry", "TableView", "Tag"]
+__all__ = ["Branch", "BranchDiff", "LakeView", "Lakehouse", "Registry", "TableView", "Tag"]
 
 
 def __getattr__(name: str) -> object:

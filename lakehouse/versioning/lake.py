@@ -7,23 +7,26 @@ import os
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import types as T
 
 from lakehouse.catalog import Catalog, PathCatalog, SparkCatalog
 from lakehouse.config import Settings, load_settings
-from lakehouse.errors import ConfigError, TagNotFoundError
-from lakehouse.refs import At, TableName, TableRef, TableVersion, parse_at
+from lakehouse.errors import BranchExistsError, ConfigError, TagExistsError, TagNotFoundError
+from lakehouse.refs import MAIN, At, TableName, TableRef, TableVersion, check_tag_name, nearest_names, parse_at
 from lakehouse.schema import schema_digest
 from lakehouse.session import open_session
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.metadata import read_metadata, schema_at
+from lakehouse.tables.metadata import newest_version, read_metadata, schema_at
 from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.reading import read_table, resolve
+from lakehouse.tables.reading import locate, read_table, resolve
 from lakehouse.tables.table import Table
+from lakehouse.versioning.branch import Branch
+from lakehouse.versioning.branches import Branches
+from lakehouse.versioning.clones import ensure_clones
 from lakehouse.versioning.registry import Registry
 from lakehouse.versioning.tag_records import Tag
 from lakehouse.versioning.tags import Tags
+from lakehouse.versioning.views import LakeView
 
 
 class Lakehouse:
@@ -52,9 +55,10 @@ class Lakehouse:
     ) -> None:
         self.spark = spark
         self._context = LakeContext(
-            spark, _place(spark, root, catalog), Provenance.of_session(spark, author=author, job=job), self._tagged
+            spark, _place(spark, root, catalog), Provenance.of_session(spark, author=author, job=job), self._named
         )
         self._tags = Tags(self._context)
+        self._branches = Branches(self._context)
         with border(str(self._context.catalog), "open"):
             self._context.catalog.show_all()
 
@@ -98,14 +102,16 @@ class Lakehouse:
     def resolve(self, ref: str) -> TableVersion:
         """Return the exact version that a ref names, with the table's id and the digest of its columns.
 
+        On a branch that is a version of the branch's own table, under the name that the lake keeps it as.
+
         Raises:
             RefError: It names nothing that is there.
         """
         parsed = TableRef.parse(ref)
-        version = resolve(self._context, parsed.name, parsed.at)
-        columns = schema_at(self._context, parsed.name, version)
-        table_id = read_metadata(self._context, parsed.name).table_id
-        return TableVersion(str(parsed.name), version, table_id, schema_digest(columns))
+        place, version = locate(self._context, parsed.name, parsed.at)
+        columns = schema_at(self._context, place, version)
+        table_id = read_metadata(self._context, place).table_id
+        return TableVersion(str(place), version, table_id, schema_digest(columns))
 
     def location(self, table: str) -> str:
         """Return where a table is: the folder or URI of a path-based one, ``catalog.schema.table`` of a named one.
@@ -128,8 +134,9 @@ class Lakehouse:
             RefError: A ref names nothing that is there.
             StorageError: Data files of a version are gone.
         """
-        refs = self.tables() if tables is None else tables
-        return self._tags.add(name, [self.resolve(ref) for ref in refs], message=message)
+        if self._branches.find(name) is not None:
+            raise TagExistsError(name, ["an open branch"])
+        return self._tags.add(name, self._versions(tables), message=message)
 
     def untag(self, name: str, *, message: str) -> None:
         """Delete a tag: what it held is protected no longer.
@@ -143,89 +150,92 @@ class Lakehouse:
         """Return all tags, the newest first."""
         return self._tags.all()
 
-    def at(self, at: At | Mapping[str, At]) -> "LakeView":
-        """Return the lake as it was: through a tag, at a moment, or at the version given for each table.
+    def branch(self, name: str, tables: Sequence[str] | None = None) -> Branch:
+        """Make a branch: tables to change on the side and to merge back or throw away. It copies no data.
+
+        Its base versions stay readable until it is discarded.
+
+        Args:
+            name: The branch's name; as for a tag, not a number or a date.
+            tables: Refs; without ``@`` the newest version. Default: all tables.
 
         Raises:
-            TagNotFoundError: There is no such tag.
+            BranchExistsError: An open branch or a tag has the name.
+            RefError: A ref names nothing that is there.
+        """
+        check_tag_name(name, "branch")
+        if any(tag.name == name for tag in self._tags.all()):
+            raise BranchExistsError(name, "tag")
+        record = self._branches.add(name, self._versions(tables))
+        try:
+            ensure_clones(self._context, record)
+        except BaseException:
+            self._branches.close(record)
+            raise
+        return Branch(self._context, record)
+
+    def get_branch(self, name: str) -> Branch:
+        """Return an open branch.
+
+        Raises:
+            BranchNotFoundError: There is none of that name.
+        """
+        record = self._branches.get(name)
+        ensure_clones(self._context, record)
+        return Branch(self._context, record)
+
+    def branches(self) -> list[Branch]:
+        """Return the open branches, the newest first."""
+        return [Branch(self._context, record) for record in self._branches.all()]
+
+    def at(self, at: At | Mapping[str, At]) -> LakeView:
+        """Return the lake as it was: through a tag, at a moment, or at the version given for each table; or a branch.
+
+        ``"main"`` is the lake as it is.
+
+        Raises:
+            TagNotFoundError: There is no such tag or branch.
             InvalidRefError: A moment without a zone.
         """
         if not isinstance(at, Mapping):
             wanted = parse_at(at)
-            if isinstance(wanted, str):
-                self._tags.get(wanted)
+            if isinstance(wanted, str) and wanted != MAIN and self._branches.find(wanted) is None:
+                self._tag(wanted)
         return LakeView(self, at)
 
     def registry(self, name: str, *, schema: str, keys: Sequence[str]) -> Registry:
         """Return a table of records for the library's own use, in schema ``_lakehouse``."""
         return Registry(self._context, name, schema=schema, keys=keys)
 
-    def _tagged(self, tag: str, table: TableName) -> int:
-        return self._tags.get(tag).version_of(str(table))
+    def _versions(self, tables: Sequence[str] | None) -> list[TableVersion]:
+        """Return the versions of main that refs name; all tables' newest without them.
+
+        Raises:
+            RefError: One names nothing that is there, or a branch.
+        """
+        refs = [TableRef.parse(ref) for ref in (self.tables() if tables is None else tables)]
+        versions = [(ref.name, resolve(self._context, ref.name, ref.at)) for ref in refs]
+        return [self.resolve(f"{name}@{version}") for name, version in versions]
+
+    def _named(self, name: str, table: TableName) -> tuple[TableName, int]:
+        """Return where the rows of *table* are at a tag or on a branch: what a context asks its lake."""
+        if name == MAIN:
+            return table, newest_version(self._context, table)
+        branch = self._branches.find(name)
+        if branch is None:
+            return table, self._tag(name).version_of(str(table))
+        clone = branch.get(str(table)).clone
+        return clone, newest_version(self._context, clone)
+
+    def _tag(self, name: str) -> Tag:
+        try:
+            return self._tags.get(name)
+        except TagNotFoundError as error:
+            names = [tag.name for tag in self._tags.all()] + [branch.name for branch in self._branches.all()]
+            raise TagNotFoundError(name, nearest=nearest_names(name, names)) from error
 
     def __repr__(self) -> str:
         return f"Lakehouse({str(self._context.catalog)!r})"
-
-
-class LakeView:
-    """A lake as it was; read only. Made by :meth:`Lakehouse.at`."""
-
-    def __init__(self, lake: Lakehouse, at: At | Mapping[str, At]) -> None:
-        self._lake, self._at = lake, at
-
-    def table(self, name: str) -> "TableView":
-        """Return the table as it was.
-
-        Raises:
-            TagNotFoundError: It isn't among the tables that the view holds.
-        """
-        at = self._at
-        if isinstance(at, Mapping):
-            if name not in at:
-                raise TagNotFoundError("given versions", name, sorted(at))
-            at = at[name]
-        return TableView(self._lake, TableRef(TableName.parse(name), parse_at(at)))
-
-
-class TableView:
-    """A table as it was; read only."""
-
-    def __init__(self, lake: Lakehouse, ref: TableRef) -> None:
-        self._lake, self._ref = lake, ref
-
-    @property
-    def name(self) -> str:
-        """``schema.table``."""
-        return str(self._ref.name)
-
-    @property
-    def version(self) -> int:
-        """The version that is seen.
-
-        Raises:
-            RefError: There is none.
-        """
-        return self._lake.resolve(str(self._ref)).version
-
-    @property
-    def schema(self) -> T.StructType:
-        """Columns and types of that version.
-
-        Raises:
-            RefError: There is none.
-        """
-        return self.read().schema
-
-    def read(self) -> DataFrame:
-        """Return the rows.
-
-        Raises:
-            RefError: There is no such version.
-        """
-        return self._lake.read(str(self._ref))
-
-    def __repr__(self) -> str:
-        return f"TableView({str(self._ref)!r})"
 
 
 def _name(name: str | TableName) -> TableName:

@@ -41,6 +41,7 @@ class Registry:
         self._table = TableName(REGISTRY_SCHEMA, name)
         self._schema = schema
         self._keys = tuple(keys)
+        self._seen: tuple[int, list[Row]] | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +91,18 @@ class Registry:
         found = found.withColumns({name: F.unix_micros(quoted(name)) for name in moments})
         with border(self.name, "read"):
             return [_with_moments(row, moments) for row in found.collect()]
+
+    def latest(self) -> list[Row]:
+        """Return all records as :meth:`rows`, read again only where something was added since they were read."""
+        try:
+            version = newest_version(self._lake, self._table)
+        except TableNotFoundError:
+            return []
+        seen = self._seen
+        if seen is None or seen[0] != version:
+            # What is added in between is read now and again the next time.
+            seen = self._seen = (version, self.rows())
+        return seen[1]
 
     def to_df(self) -> DataFrame | None:
         """Return all records, None where nothing was ever added."""
