@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from lakehouse.errors import BranchExistsError, BranchNotFoundError
+from lakehouse.errors import BranchExistsError, BranchNotFoundError, InvalidRefError
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableVersion, nearest_names
 from lakehouse.tables.context import LakeContext
@@ -41,7 +41,13 @@ class Branches:
 
         Raises:
             BranchExistsError: The name is taken.
+            InvalidRefError: No table, or one table at two versions.
         """
+        names = [base.name for base in tables]
+        twice = [table for table in names if names.count(table) > 1]
+        if not names or twice:
+            problem = f"{twice[0]} is in it twice" if twice else "it holds no table"
+            raise InvalidRefError(name, f"can't be made: {problem}", "A branch holds one version each of its tables")
         events = self._registry.rows(branch=name)
         if len(events) % 2:
             raise BranchExistsError(name)
