@@ -50,10 +50,10 @@ class LazyVerb(TyperCommand):
         super().__init__(name, help=place.summary, rich_help_panel=place.panel)
         self._place = place
 
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Load the verb and let it take over."""
+    def loaded(self) -> TyperCommand:
+        """Return the verb's own command."""
         module = import_module(f"lakehouse.cli.verbs.{self._place.module}")
-        return command_of(getattr(module, str(self.name))).make_context(info_name, args, parent, **extra)
+        return command_of(getattr(module, str(self.name)))
 
 
 class Verbs(TyperGroup):
@@ -67,6 +67,11 @@ class Verbs(TyperGroup):
         """Return the verb of that name, not loaded yet."""
         place = VERBS.get(cmd_name)
         return None if place is None else LazyVerb(cmd_name, place)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the verb that is called, loaded, and what is left of the arguments."""
+        name, verb, rest = super().resolve_command(ctx, args)
+        return name, verb.loaded() if isinstance(verb, LazyVerb) else verb, rest
 
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode="rich")

@@ -5,7 +5,7 @@ Start at :class:`Verb`, the class of all verbs' commands. The options may stand 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand
@@ -48,9 +48,7 @@ class Asked:
 
 def asked(ctx: typer.Context) -> Asked:
     """Return what the verb that runs was told."""
-    found = ctx.obj
-    assert isinstance(found, Asked)
-    return found
+    return cast(Asked, ctx.obj)
 
 
 class Verb(TyperCommand):
@@ -71,9 +69,7 @@ def command_of(function: Callable[..., None]) -> TyperCommand:
     """Return a verb's command, from its function."""
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     app.command(cls=Verb)(function)
-    command = typer.main.get_command(app)
-    assert isinstance(command, TyperCommand)
-    return command
+    return cast(TyperCommand, typer.main.get_command(app))
 
 
 def _common() -> list[Any]:
