@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distributions, packages_distributions, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _MODEL_PACKAGES = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 
@@ -41,7 +41,7 @@ class Environment:
     requirements: tuple[str, ...]
 
     @classmethod
-    def current(cls, spark: SparkSession | None) -> "Environment":
+    def current(cls, spark: "SparkSession | None") -> "Environment":
         """Return what this process runs on."""
         return cls(
             python=platform.python_version(),
@@ -104,7 +104,9 @@ def _package_owners() -> dict[str, tuple[str, ...]]:
     return {module: tuple(owners) for module, owners in packages_distributions().items()}
 
 
-def _java_version(spark: SparkSession) -> str:
+def _java_version(spark: "SparkSession") -> str:
+    from pyspark.errors import PySparkException  # a server that only applies models has no Spark
+
     try:
         row = spark.sql("SELECT java_method('java.lang.System', 'getProperty', 'java.version') AS java").first()
     except PySparkException:
