@@ -1,6 +1,7 @@
 """The border to mlflow: its calls without noise, its errors as ours."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from lakehouse.tracking.redaction import redact_text
 # What MLflow says about migrations and its own progress is no news to our callers; warnings and errors still show.
 for _name in ("mlflow.store.db", "mlflow.store.model_registry", "alembic", "mlflow.tracking", "mlflow.models"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+# A bar of progress on stderr is no business of a library; who wants MLflow's sets this variable himself.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 @contextmanager
