@@ -93,6 +93,21 @@ def find_service(lake: Lakehouse, name: str) -> FeatureService:
     raise FeatureNotFoundError(f"feature service {name!r}", "it is not registered", hint)
 
 
+def registered_versions(lake: Lakehouse, service: FeatureService) -> dict[str, int]:
+    """Return the registered version of a service and of each of its views, as ``feature view carrier_delays`` to 3.
+
+    What isn't registered, or means something else there by now, is left out.
+    """
+    newest = _newest(_registry(lake))
+    found = {}
+    definitions: tuple[Definition, ...] = (service, *service.views)
+    for definition in definitions:
+        row = newest.get(key_of(definition))
+        if row is not None and row.digest == meaning_of(definition):
+            found[" ".join(key_of(definition))] = int(row.version)
+    return found
+
+
 def _service(newest: Registered, plain: Mapping[str, Any]) -> FeatureService:
     views = [json.loads(newest["feature view", view].definition) for view in plain["views"]]
     return FeatureService.from_dict({**plain, "views": views})

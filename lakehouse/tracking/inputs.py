@@ -6,12 +6,16 @@ lakehouse keeps the ids. One table in two roles of a run gets two digests, or th
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from lakehouse.refs import TableVersion
 from lakehouse.tracking.backend import Dataset, MetricPoint
+
+SPLIT_TAG = "lakehouse.split"
+"""Tag of a split: the arguments of ``TrainingSet.split`` that make it again, as JSON."""
 
 _DIGEST_LENGTH = 36
 _UNSAFE = re.compile(r"[^\w.\- ]")
@@ -35,6 +39,10 @@ class PartOfRows(Protocol):
     @property
     def rows(self) -> int:
         """How many rows."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The arguments of the training set's ``split`` that make it again."""
 
     def to_pandas(self) -> Any:
         """Return the rows as a pandas frame."""
@@ -127,6 +135,7 @@ def split_inputs(training_set: TrainingRows) -> list[Dataset]:
             tags={
                 "lakehouse.rows_digest": split.digest,
                 "lakehouse.split_rule": split.rule,
+                SPLIT_TAG: json.dumps(dict(split.spec)),
                 "lakehouse.inputs": refs,
             },
         )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,12 @@ class TrainingSetRecord:
         sources: Table versions of the features' sources.
         rows: Digest and count of the rows.
         created_at: When it was made, UTC.
+        versions: Version of the service and of each view in the lakehouse's registry, from 1, as ``feature view
+            carrier_delays``; those that were not registered as they are here are left out.
+        label_inputs: Refs that label rows of a DataFrame were read from; empty for a table ref.
+        columns: Column to digest of its values: tells which column differs when a rebuild does.
+        git_commit: Commit of the code; empty outside a repository.
+        dirty: Whether files differed from that commit; None outside a repository.
     """
 
     name: str
@@ -36,6 +42,11 @@ class TrainingSetRecord:
     sources: tuple[TableVersion, ...]
     rows: RowsDigest
     created_at: datetime
+    versions: Mapping[str, int] = field(default_factory=dict)
+    label_inputs: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    git_commit: str = ""
+    dirty: bool | None = None
 
     @cached_property
     def definition(self) -> FeatureService:
@@ -77,6 +88,11 @@ class TrainingSetRecord:
                 "sources": [_plain_version(version) for version in self.sources],
                 "rows": [self.rows.count, self.rows.digest],
                 "created_at": format_moment(self.created_at),
+                "versions": dict(self.versions),
+                "label_inputs": list(self.label_inputs),
+                "columns": dict(self.columns),
+                "git_commit": self.git_commit,
+                "dirty": self.dirty,
             },
             sort_keys=True,
         )
@@ -89,6 +105,7 @@ class TrainingSetRecord:
         plain["sources"] = tuple(TableVersion(*version) for version in plain["sources"])
         plain["rows"] = RowsDigest(*plain["rows"])
         plain["created_at"] = parse_moment(plain["created_at"])
+        plain["label_inputs"] = tuple(plain.get("label_inputs", ()))
         return cls(**plain)
 
 

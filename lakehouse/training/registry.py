@@ -18,7 +18,7 @@ from lakehouse.versioning import Lakehouse, Registry
 _PLAIN_NAME = re.compile(r"[a-z0-9_]+")
 _NOT_PLAIN = re.compile(r"[^a-z0-9_]")
 _RECORDS = "name string, digest string, created_at timestamp, tag string, record string"
-_SPLITS = "training_set string, digest string, rule string, parts string, created_at timestamp"
+_SPLITS = "training_set string, digest string, rule string, parts string, created_at timestamp, spec string"
 
 
 def keep_labels(lake: Lakehouse, labels: DataFrame, name: str) -> TableVersion:
@@ -86,6 +86,7 @@ def keep_splits(lake: Lakehouse, record: TrainingSetRecord, splits: Splits) -> N
             "rule": splits.test.rule,
             "parts": json.dumps(parts),
             "created_at": datetime.now(timezone.utc),
+            "spec": json.dumps(dict(splits.test.spec)),
         },
         message=f"Splits of training set {record.name}",
     )

@@ -1,21 +1,26 @@
 """Parts of a training set: how rows are cut, and what is recorded of a cut."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
-from pyspark.sql import DataFrame
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.errors import InvalidRefError, TrainingSetError
+from lakehouse.errors import MissingColumnsError, TrainingSetError
 from lakehouse.features.columns import column_of
-from lakehouse.refs import format_moment, parse_moment
-from lakehouse.tables.digest import RowsDigest
+from lakehouse.tables.digest import CANONICAL_JSON, RowsDigest
+from lakehouse.training.batches import arrow_batches, to_pandas
+from lakehouse.training.split_rules import SplitRule, split_moment
 
 MAX_PANDAS_ROWS = 20_000_000
 """More rows than this are not brought to the driver unless the caller says so."""
+
+_DIGITS = 13
+_DRAWN, _IS_TEST, _PLACE, _SIZE = "__drawn", "__is_test", "__place", "__size"
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,10 @@ class Split:
 
     Attributes:
         name: ``train`` or ``test``.
-        rule: The condition on the rows that made it.
+        rule: The condition on the rows that made it, in words.
         digest: Digest of its rows, in any order.
         rows: How many rows it has.
+        spec: The arguments of `TrainingSet.split` that make it again.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Split:
     digest: str
     rows: int
     _frame: DataFrame = field(repr=False, compare=False)
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     def to_spark(self) -> DataFrame:
         """Return the rows: the label columns, then the features; no order."""
@@ -47,6 +54,10 @@ class Split:
         """
         return to_pandas(self._frame, self.rows, max_rows, f"{self.name} part")
 
+    def to_arrow_batches(self) -> Iterator[pa.RecordBatch]:
+        """Return the rows as Arrow record batches, one after the other; see `TrainingSet.to_arrow_batches`."""
+        return arrow_batches(self._frame)
+
 
 class Splits(NamedTuple):
     """The two parts of a training set."""
@@ -55,72 +66,66 @@ class Splits(NamedTuple):
     test: Split
 
 
-def split_by_time(
-    rows: DataFrame, timestamp: str, test: str | datetime, *, digest: Callable[[DataFrame], RowsDigest]
-) -> Splits:
-    """Return the rows before a moment, and those at or after it.
+def cut(rows: DataFrame, rule: SplitRule, *, timestamp: str, digest: Callable[[DataFrame], RowsDigest]) -> Splits:
+    """Return the two parts of *rows*.
 
     Args:
         rows: The rows of a training set.
+        rule: How to cut.
         timestamp: Their column with the moment asked for.
-        test: The first moment of the test part; a bare date is its midnight in UTC.
         digest: How rows are digested and counted.
 
     Raises:
-        InvalidRefError: The moment can't be read or has no zone.
-        TrainingSetError: A row has no timestamp and so is in neither part, or a part is empty.
+        MissingColumnsError: A column of the rule isn't there.
+        TrainingSetError: A row has no timestamp and so is in neither part of a cut by time, or a part is empty.
     """
-    moment = split_moment(test)
+    missing = [name for name in (*rule.columns, *rule.keys) if name not in rows.columns]
+    if missing:
+        raise MissingColumnsError("the training set", missing, rows.columns)
+    train, test = _by_time(rows, rule, timestamp) if rule.by == "time" else _by_hash(rows, rule)
+    parts = []
+    for name, part in (("train", train), ("test", test)):
+        found, text = digest(part), rule.text(name, timestamp)
+        if not found.count:
+            hint = "Choose a moment between the labels" if rule.by == "time" else "Choose another share or seed"
+            raise TrainingSetError(f"split by {rule.by}", f"no row has {text}", hint)
+        parts.append(Split(name, text, found.digest, found.count, part, rule.to_dict()))
+    return Splits(*parts)
+
+
+def _by_time(rows: DataFrame, rule: SplitRule, timestamp: str) -> tuple[DataFrame, DataFrame]:
     column = column_of(timestamp)
-    cut = F.timestamp_micros(F.lit(_micros(moment)))
+    moment = F.timestamp_micros(F.lit(_micros(rule.test)))
     if rows.where(column.isNull()).limit(1).count():
-        raise TrainingSetError(
-            "split by time", f"rows with a null {timestamp!r} would be in neither part", "Leave them out of the labels"
-        )
-    shown = format_moment(moment)
-    train = _part("train", rows.where(column < cut), f"{timestamp} < {shown}", digest)
-    test_part = _part("test", rows.where(column >= cut), f"{timestamp} >= {shown}", digest)
-    for part in (train, test_part):
-        if not part.rows:
-            raise TrainingSetError("split by time", f"no row has {part.rule}", "Choose a moment between the labels")
-    return Splits(train, test_part)
+        problem = f"rows with a null {timestamp!r} would be in neither part"
+        raise TrainingSetError("split by time", problem, "Leave them out of the labels")
+    return rows.where(column < moment), rows.where(column >= moment)
 
 
-def split_moment(test: str | datetime) -> datetime:
-    """Return the moment that a split is made at; a bare date is its midnight in UTC.
-
-    Raises:
-        InvalidRefError: It can't be read, or is a time of day without a zone.
-    """
-    if isinstance(test, str):
-        try:
-            day = datetime.strptime(test, "%Y-%m-%d")
-        except ValueError:
-            return parse_moment(test)
-        return day.replace(tzinfo=timezone.utc)
-    if not isinstance(test, datetime):
-        raise InvalidRefError(repr(test), "not a moment", "Write it as 2013-10-01 or 2013-10-01T12:00:00Z")
-    return parse_moment(test)
+def _by_hash(rows: DataFrame, rule: SplitRule) -> tuple[DataFrame, DataFrame]:
+    drawn = rows.withColumn(_DRAWN, _drawn(rule))
+    if rule.by != "stratified":
+        marked = drawn.withColumn(_IS_TEST, F.conv(F.substring(_DRAWN, 1, _DIGITS), 16, 10).cast("bigint") < _cut(rule))
+    else:
+        # Exact within each class: its first rows by hash. Equal hashes are rows of one key, and stay together.
+        stratum = Window.partitionBy(*map(column_of, rule.columns))
+        marked = drawn.withColumns({_PLACE: F.rank().over(stratum.orderBy(_DRAWN)), _SIZE: F.count("*").over(stratum)})
+        marked = marked.withColumn(_IS_TEST, F.col(_PLACE) <= F.round(F.col(_SIZE) * F.lit(rule.test)))
+    hidden = (_DRAWN, _IS_TEST, _PLACE, _SIZE)
+    return marked.where(~F.col(_IS_TEST)).drop(*hidden), marked.where(_IS_TEST).drop(*hidden)
 
 
-def to_pandas(rows: DataFrame, count: int, max_rows: int, what: str) -> pd.DataFrame:
-    """Return rows on the driver, unless there are too many.
-
-    Raises:
-        TrainingSetError: There are more than *max_rows*.
-    """
-    if count > max_rows:
-        raise TrainingSetError(
-            what, f"it has {count} rows, more than the {max_rows} for one machine", "Use to_spark(), or raise max_rows"
-        )
-    return rows.toPandas()
+def _drawn(rule: SplitRule) -> Column:
+    """Return the hash, as hexadecimal text, of a row's deciding columns and the seed."""
+    columns = [column_of(name).alias(name) for name in rule.hashed]
+    return F.sha2(F.concat(F.lit(f"{rule.seed}:"), F.to_json(F.struct(*columns), CANONICAL_JSON)), 256)
 
 
-def _part(name: str, rows: DataFrame, rule: str, digest: Callable[[DataFrame], RowsDigest]) -> Split:
-    found = digest(rows)
-    return Split(name, rule, found.digest, found.count, rows)
+def _cut(rule: SplitRule) -> int:
+    return int(float(rule.test) * 16**_DIGITS)
 
 
-def _micros(moment: datetime) -> int:
-    whole = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+def _micros(moment: object) -> int:
+    found = split_moment(moment)
+    whole = found - datetime(1970, 1, 1, tzinfo=timezone.utc)
     return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds

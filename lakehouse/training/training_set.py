@@ -4,37 +4,37 @@ Making one computes the rows on Spark, keeps labels that came as a DataFrame as 
 read, and writes a record to the lakehouse's registry.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from lakehouse.errors import LakehouseError, MissingColumnsError, TrainingSetError
 from lakehouse.features.definitions import FeatureService
-from lakehouse.features.historical import HistoricalFeatures, check_labels, sources_for
+from lakehouse.features.historical import sources_for
 from lakehouse.features.pins import AtOf, Pins
+from lakehouse.features.registered import registered_versions
 from lakehouse.refs import TableVersion, check_name
+from lakehouse.tables import Commit
 from lakehouse.tables.digest import rows_digest
+from lakehouse.training.batches import arrow_batches, to_pandas
+from lakehouse.training.column_digests import column_digests
+from lakehouse.training.pinned import (
+    LabelColumns,
+    check_label_columns,
+    code_state,
+    features_of,
+    made_from,
+    not_the_same,
+    pinned_rows,
+)
 from lakehouse.training.record import TrainingSetRecord
 from lakehouse.training.registry import find_record, keep_labels, keep_record, keep_splits
-from lakehouse.training.splits import MAX_PANDAS_ROWS, Split, Splits, split_by_time, to_pandas
+from lakehouse.training.split_rules import SplitRule
+from lakehouse.training.splits import MAX_PANDAS_ROWS, Split, Splits, cut
 from lakehouse.versioning import Lakehouse
-
-
-@dataclass(frozen=True)
-class LabelColumns:
-    """What a training set is called and which columns of its labels mean what.
-
-    Attributes:
-        name: Name of the training set.
-        timestamp: Column with the moment asked for, TIMESTAMP.
-        label: Column with what is to be predicted.
-    """
-
-    name: str
-    timestamp: str
-    label: str
 
 
 class TrainingSet:
@@ -83,14 +83,15 @@ class TrainingSet:
         pins = Pins(lake, at)
         if isinstance(labels, str):
             kept = pins.pin(labels)
-            _check_labels(lake.table(kept.name).read(at=kept.version), service, columns)
+            check_label_columns(lake.table(kept.name).read(at=kept.version), service, columns)
         else:
-            _check_labels(labels, service, columns)
+            check_label_columns(labels, service, columns)
             # What can't be computed must not leave a table of labels behind.
             sources_for(labels, service, timestamp=columns.timestamp, pins=pins)
             kept = keep_labels(lake, labels, columns.name)
-        found = _features(lake, kept, service, columns.timestamp, pins)
+        found = features_of(lake, kept, service, columns.timestamp, pins)
         rows = found.rows.persist()
+        commit, dirty = code_state()
         record = TrainingSetRecord(
             name=columns.name,
             service=service.to_dict(),
@@ -100,6 +101,11 @@ class TrainingSet:
             sources=found.inputs,
             rows=rows_digest(rows),
             created_at=datetime.now(timezone.utc),
+            versions=registered_versions(lake, service),
+            label_inputs=() if isinstance(labels, str) else made_from(lake, kept),
+            columns=column_digests(rows),
+            git_commit=commit,
+            dirty=dirty,
         )
         keep_record(lake, record)
         return cls(lake, record, rows)
@@ -161,26 +167,69 @@ class TrainingSet:
         """
         return to_pandas(self._rows, self.record.rows.count, max_rows, f"training set {self.name!r}")
 
-    def split(self, *, by: str = "time", test: str | datetime) -> Splits:
-        """Cut the rows in two at a moment, and record the cut.
+    def to_arrow_batches(self) -> Iterator[pa.RecordBatch]:
+        """Return the rows as Arrow record batches, one after the other, for what trains on more than one frame holds.
+
+        The driver holds one partition's worth of batches at a time. In no order.
+        """
+        return arrow_batches(self._rows)
+
+    def split(
+        self,
+        *,
+        by: str = "time",
+        test: str | datetime | float,
+        columns: Sequence[str] | None = None,
+        keys: Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> Splits:
+        """Cut the rows in two, and record the cut.
+
+        Who is a test row depends on the rows and the arguments alone, never on partitions or files. ``random``,
+        ``group`` and ``stratified`` draw by a hash, so that rows equal in what is hashed stay together.
 
         Args:
-            by: ``time``, by the timestamp column.
-            test: The moment from which on rows are test rows; a bare date is its midnight in UTC.
+            by: ``time``, by the timestamp column; ``random``; ``group``, with no group on both sides; or
+                ``stratified``, with the same share of each class.
+            test: For ``time`` the moment from which on rows are test rows; a bare date is its midnight in UTC. For the
+                others the share of test rows, between 0 and 1: exact to the row within each class of ``stratified``,
+                about that for the others.
+            columns: ``random``: what tells rows apart, the service's keys and the timestamp by default. ``group``: the
+                group. ``stratified``: the class, the label by default.
+            keys: ``stratified``: what tells rows apart, the service's keys and the timestamp by default.
+            seed: Another one draws other rows; 0 by default.
 
         Returns:
-            The train rows, before the moment, and the test rows, at or after it.
+            The train rows and the test rows.
 
         Raises:
-            TrainingSetError: A row has no timestamp and so is in neither part, or a part is empty.
+            MissingColumnsError: A column isn't there.
+            TrainingSetError: A row has no timestamp and so is in neither part, a part is empty, or an argument means
+                nothing for this kind.
             InvalidRefError: The moment can't be read.
         """
-        if by != "time":
-            raise TrainingSetError(f"split by {by!r}", "there is no such split", "Use by='time'")
-        splits = split_by_time(self._rows, self.timestamp, test, digest=rows_digest)
+        given = {"by": by, "test": test, "columns": columns, "keys": keys, "seed": seed}
+        service = self.record.definition
+        own = list(dict.fromkeys(key for view in service.views for key in service.label_keys(view)))
+        rule = SplitRule.of(given, label=self.label, timestamp=self.timestamp, keys=own)
+        splits = cut(self._rows, rule, timestamp=self.timestamp, digest=rows_digest)
         self.splits = dict(splits._asdict())
         keep_splits(self._lake, self.record, splits)
         return splits
+
+    def save(self, table: str, *, message: str | None = None) -> Commit:
+        """Write the rows as a table, one version each time, whose commit names the inputs.
+
+        Args:
+            table: ``schema.table``; what it held before is replaced, columns included, and stays in its history.
+            message: Why; the training set's name and digest by default.
+
+        Raises:
+            InvalidNameError: It can't be a table's name.
+        """
+        text = message or f"Training set {self.name}, digest {self.digest[:12]}, {self.record.rows.count} rows"
+        inputs = [str(version) for version in self.inputs]
+        return self._lake.table(table).overwrite(self._rows, message=text, schema_mode="overwrite", inputs=inputs)
 
     def rebuild(self) -> "TrainingSet":
         """Make the same rows again from the record alone, and prove that they are the same.
@@ -188,16 +237,11 @@ class TrainingSet:
         Raises:
             TrainingSetError: An input is gone or is another table by now, or the rows differ.
         """
-        rows = _pinned_rows(self._lake, self.record).persist()
+        rows = pinned_rows(self._lake, self.record).persist()
         again = replace(self.record, rows=rows_digest(rows))
         if again.digest != self.digest:
             rows.unpersist()
-            raise TrainingSetError(
-                f"training set {self.name!r}",
-                f"rebuilt, it has digest {again.digest[:12]} and {again.rows.count} rows; recorded are "
-                f"{self.digest[:12]} and {self.record.rows.count}",
-                "The code of a feature has changed under the same definition",
-            )
+            raise not_the_same(self.record, again, column_digests(rows))
         return TrainingSet(self._lake, self.record, rows)
 
     def release(self) -> None:
@@ -224,39 +268,4 @@ def load_training_set(lake: Lakehouse, name: str, *, digest: str | None = None) 
         TrainingSetError: There is no such record, more than one, or an input is gone.
     """
     record = find_record(lake, name, digest=digest)
-    return TrainingSet(lake, record, _pinned_rows(lake, record))
-
-
-def _pinned_rows(lake: Lakehouse, record: TrainingSetRecord) -> DataFrame:
-    """Return the rows of a record, from the versions that it names."""
-    for version in record.inputs:
-        _check_input(lake, version, record.name)
-    pins = Pins(lake, {version.name: version.version for version in record.sources})
-    return _features(lake, record.labels, record.definition, record.timestamp, pins).rows
-
-
-def _check_labels(labels: DataFrame, service: FeatureService, columns: LabelColumns) -> None:
-    if columns.label not in labels.columns:
-        raise MissingColumnsError("the labels", [columns.label], labels.columns)
-    check_labels(labels, service, columns.timestamp)
-
-
-def _features(
-    lake: Lakehouse, labels: TableVersion, service: FeatureService, timestamp: str, pins: Pins
-) -> HistoricalFeatures:
-    rows = lake.table(labels.name).read(at=labels.version)
-    return HistoricalFeatures.of(rows, service, timestamp=timestamp, pins=pins)
-
-
-def _check_input(lake: Lakehouse, recorded: TableVersion, name: str) -> None:
-    subject = f"training set {name!r}"
-    try:
-        found = lake.resolve(str(recorded))
-    except LakehouseError as error:
-        raise TrainingSetError(subject, f"its input {recorded} is gone: {error}") from error
-    if found != recorded:
-        raise TrainingSetError(
-            subject,
-            f"its input {recorded} is now another table (id {found.table_id}, recorded {recorded.table_id})",
-            "The table was dropped and made anew",
-        )
+    return TrainingSet(lake, record, pinned_rows(lake, record))

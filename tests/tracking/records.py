@@ -17,6 +17,7 @@ class Part:
     digest: str
     frame: pd.DataFrame
     rule: str = "scheduled_at < 2013-10-01T00:00:00Z"
+    spec: dict[str, str] = field(default_factory=lambda: {"by": "time", "test": "2013-10-01T00:00:00Z"})
 
     @property
     def rows(self) -> int:

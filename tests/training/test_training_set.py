@@ -3,6 +3,7 @@
 import shutil
 from datetime import datetime, timezone
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
@@ -132,7 +133,7 @@ def test_pandas_is_refused_above_a_stated_size(made):
         made.to_pandas(max_rows=2)
 
 
-def test_a_table_that_was_made_anew_is_not_taken_for_the_old_one(store, labels, spark, root):
+def test_a_table_that_is_gone_is_named_and_one_made_anew_is_not_taken_for_it(store, labels, spark, root):
     table = store.lake.table("raw.other")
     rows = spark.createDataFrame(PAYMENTS, "customer string, paid_at timestamp, amount double")
     table.append(rows, message="first")
@@ -145,6 +146,35 @@ def test_a_table_that_was_made_anew_is_not_taken_for_the_old_one(store, labels, 
     )
     training_set = store.create_training_set(labels, view, "t", label="churned", name="other")
     shutil.rmtree(root / "raw" / "other")
+    with pytest.raises(TrainingSetError, match=r"its input raw\.other@0 is gone"):
+        training_set.rebuild()
     store.lake.table("raw.other").append(rows, message="made anew")
     with pytest.raises(TrainingSetError, match="another table"):
         training_set.rebuild()
+
+
+def test_the_record_says_what_the_rows_were_made_with(store, made):
+    record = store.get_training_set("churn", digest=made.digest).record
+    store.apply([SERVICE])
+    assert record.versions == {}  # Not registered yet when it was made.
+    assert set(record.columns) == {"customer", "t", "churned", "amount_sum_7d", "count_7d"}
+    assert record.label_inputs == ()
+    assert len(record.git_commit) == 40
+    assert record.dirty in (True, False)
+
+
+def test_arrow_batches_hold_the_rows(made):
+    batches = list(made.to_arrow_batches())
+    rows = pa.Table.from_batches(batches).to_pylist()
+    assert sorted((row["customer"], row["churned"], row["count_7d"]) for row in rows) == [
+        ("ann", 0, 0),
+        ("ann", 1, 2),
+        ("bob", 0, 1),
+    ]
+
+
+def test_it_is_saved_as_a_table_whose_commit_names_the_inputs(root, made):
+    commit = made.save("train.churn")
+    assert commit.inputs == ("_lakehouse.labels_churn@0", "raw.payments@0")
+    kept = DeltaTable(root / "train" / "churn").to_pandas()
+    assert sorted(zip(kept["customer"], kept["count_7d"], strict=True)) == [("ann", 0), ("ann", 2), ("bob", 1)]
