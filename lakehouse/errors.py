@@ -18,6 +18,7 @@
     ├── DuplicateKeysError(ValueError)     duplicate or null keys where a row must be one key
     ├── ConstraintError(ValueError)        a row breaks a rule of its table
     ├── GateError(ValueError)              a gate refuses a table that was to be published
+    │   └── PromotionRefusedError          gates refuse a model version
     ├── ConcurrentWriteError(RuntimeError) another writer was first and a retry would not be safe
     ├── StorageError(OSError)              storage refused: not writable, full, files gone
     ├── UnsupportedReadError(NotImplementedError) the reader without Spark can't read this lake or table
@@ -334,6 +335,29 @@ class GateError(LakehouseError, ValueError):
             f"gate {self.gate} refuses {self.table}: {self.reason}",
             "Nothing was published: repair the rows or change the gate",
         )
+
+
+class PromotionRefusedError(GateError):
+    """Raised when gates refuse a model version; no alias was moved, and the ledger holds the refusal.
+
+    Attributes:
+        gate: The alias that was asked for.
+        table: The model version, ``models:/name/version``.
+        reason: What the gates that refuse found.
+        reasons: The same, one text a gate.
+        evidence: The decision, as plain values.
+    """
+
+    def __init__(
+        self, model: str, alias: str, reasons: Sequence[str], evidence: Sequence[Mapping[str, object]] = ()
+    ) -> None:
+        super().__init__(alias, model, "; ".join(reasons), evidence)
+        self.args = (model, alias, tuple(reasons), tuple(evidence))
+        self.reasons = tuple(reasons)
+
+    def __str__(self) -> str:
+        hint = "No alias was moved. The ledger has the evidence: tracker.history(model)[-1].evidence"
+        return _sentence(f"{self.table} can't be the {self.gate}: {self.reason}", hint)
 
 
 class ConcurrentWriteError(LakehouseError, RuntimeError):

@@ -168,6 +168,9 @@ class VersionRecord:
         """``models:/name/version``."""
         return f"models:/{self.name}/{self.version}"
 
+    def __str__(self) -> str:
+        return self.uri
+
 
 class RunStore(Protocol):
     """Runs: what happened, with what, and how well."""

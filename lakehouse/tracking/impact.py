@@ -60,6 +60,20 @@ class AffectedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class AffectedTable:
+    """A commit that descends from the table version.
+
+    Attributes:
+        ref: ``schema.table@version`` that was written.
+        how: ``read`` when it was made from the version itself, ``scored by models:/name/3`` when a model stands
+            between.
+    """
+
+    ref: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
     """What was made from a table version.
 
@@ -68,12 +82,16 @@ class Impact:
         onwards: Whether later versions count too.
         runs: Runs, newest first.
         models: Registered model versions, by name and version.
+        predictions: Commits of scores that an affected model made, or whose features were read from the version.
+        materializations: Online stores that hold features of the version.
     """
 
     ref: str
     onwards: bool
     runs: tuple[AffectedRun, ...]
     models: tuple[AffectedModel, ...]
+    predictions: tuple[AffectedTable, ...] = ()
+    materializations: tuple[AffectedTable, ...] = ()
 
     @property
     def aliases(self) -> list[str]:
@@ -99,6 +117,8 @@ class Impact:
                 if model.run_id == run.run_id:
                     aliases = f" ({', '.join(model.aliases)})" if model.aliases else ""
                     lines.append(f"│  └─ {model.name} version {model.version}{aliases}")
+        lines += [f"├─ online {found.ref} [{found.how}]" for found in self.materializations]
+        lines += [f"├─ predictions {found.ref} [{found.how}]" for found in self.predictions]
         return "\n".join(lines)
 
 

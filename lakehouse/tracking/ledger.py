@@ -5,7 +5,7 @@ import json
 from pyspark.sql import Row
 
 from lakehouse.errors import ConcurrentWriteError
-from lakehouse.tracking.promotions import Promotion
+from lakehouse.tracking.promotion_rows import Promotion
 from lakehouse.versioning import Lakehouse
 
 _NAME = "promotions"
@@ -21,10 +21,10 @@ class DeltaLedger:
     def __init__(self, lake: Lakehouse) -> None:
         self._registry = lake.registry(_NAME, schema=_SCHEMA, keys=["model", "alias", "number"])
 
-    def rows(self, model: str) -> list[Promotion]:
-        """Return the rows of a model: by alias, then in the order in which they were accepted."""
-        found = [_to_promotion(row) for row in self._registry.rows(model=model)]
-        return sorted(found, key=lambda row: (row.alias, row.number))
+    def rows(self, model: str | None = None) -> list[Promotion]:
+        """Return the rows of a model, or of all: by model and alias, then in the order in which they were written."""
+        kept = self._registry.rows() if model is None else self._registry.rows(model=model)
+        return sorted(map(_to_promotion, kept), key=lambda row: (row.model, row.alias, row.number))
 
     def append(self, row: Promotion) -> None:
         """Add a row, unless its number is taken for its model and alias.
@@ -34,9 +34,11 @@ class DeltaLedger:
         """
         record = {name: getattr(row, name) for name in row.__slots__}
         record["evidence"] = json.dumps(dict(row.evidence))
-        message = f"{row.action} of {row.model} version {row.version} to {row.alias}: {row.reason}"
-        if not self._registry.add(record, message=message):
-            raise ConcurrentWriteError(f"the {row.alias} of {row.model}", row.action)
+        place = f" as {row.alias}" if row.alias else ""
+        if not self._registry.add(
+            record, message=f"{row.action} of {row.model} version {row.version}{place}: {row.reason}"
+        ):
+            raise ConcurrentWriteError(f"the {row.alias or 'archive'} of {row.model}", row.action)
 
 
 def _to_promotion(row: Row) -> Promotion:

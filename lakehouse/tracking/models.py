@@ -5,7 +5,8 @@ Start at `spec_of` and `load_checked`. Saving and loading go through skops with 
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +26,9 @@ INPUT_TYPES_TAG = "lakehouse.input_types"
 
 _EXAMPLE_ROWS = 5
 _OUTPUT_ROWS = 100
-_MODEL_FILE = "model.skops"
+MODEL_FILE = "model.skops"
+"""The estimator among a model's files."""
+
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[^/@]+))?")
 
 
@@ -138,6 +141,17 @@ def load_checked(backend: Backend, model: ResolvedModel, *, trust: Iterable[str]
         TrackingError: The model has no manifest, a file was changed, added or removed, or the file holds a type that
             nobody trusts.
     """
+    with checked_files(backend, model) as folder:
+        return load_estimator(folder / MODEL_FILE, trust, f"model {model.uri}")
+
+
+@contextmanager
+def checked_files(backend: Backend, model: ResolvedModel) -> Iterator[Path]:
+    """Open a folder with a copy of a model's files, every one as it was saved.
+
+    Raises:
+        TrackingError: The model has no manifest, or a file was changed, added or removed.
+    """
     subject = f"model {model.uri}"
     manifest = model.tags.get(MANIFEST_TAG)
     if manifest is None:
@@ -147,10 +161,15 @@ def load_checked(backend: Backend, model: ResolvedModel, *, trust: Iterable[str]
         folder = Path(scratch)
         backend.models.fetch(model.model_id, folder)
         check_manifest(folder, json.loads(manifest), subject=subject)
-        return _load(folder / _MODEL_FILE, trust, subject)
+        yield folder
 
 
-def _load(file: Path, trust: Iterable[str], subject: str) -> Any:
+def load_estimator(file: Path, trust: Iterable[str], subject: str) -> Any:
+    """Return the estimator of a skops file whose every type is trusted.
+
+    Raises:
+        TrackingError: It holds a type that nobody trusts.
+    """
     import skops.io
 
     allowed = trusted_types(trust)

@@ -2,161 +2,217 @@
 
 Start at `Promotions`. A backend's alias has no history and its last writer wins. So the ledger, a Delta table, decides:
 a promoter reads the last accepted row, writes the next one on condition that it is still the last, and only then moves
-the alias, which always equals the last accepted row.
+the alias, which always equals the last accepted row. Who dies in between leaves an alias that is behind; `doctor`, and
+the next promoter, let it follow.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import Any
 
-from lakehouse.errors import TrackingError
+from lakehouse.errors import ConcurrentWriteError, PromotionRefusedError, TrackingError
 from lakehouse.tracking.backend import Registry, VersionRecord
+from lakehouse.tracking.decision import Decision
+from lakehouse.tracking.promotion_rows import (
+    ARCHIVE,
+    PROMOTION,
+    REFUSAL,
+    ROLLBACK,
+    Ledger,
+    Promotion,
+    accepted,
+    archived_versions,
+    version_before,
+)
 from lakehouse.tracking.redaction import redact_text
-
-PROMOTION, ROLLBACK = "promotion", "rollback"
 
 _ALIAS = re.compile(r"(?!latest$|v?[0-9]+$)[a-z0-9_\-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Promotion:
-    """One row of the ledger.
+class Order:
+    """What somebody wants of an alias.
 
     Attributes:
-        number: Counts the accepted rows of one model and alias, from 1.
         model: The registered model.
         alias: The alias.
-        action: ``promotion`` or ``rollback``.
-        version: The version that the alias points at from now on.
-        previous: The version that it pointed at before; None for the first.
         reason: Why.
         author: Who.
-        at: When, UTC.
-        run_id: The run that made the version.
-        manifest: The sha256 of the version's files, as JSON.
-        evidence: What the decision was based on, as text.
     """
 
-    number: int
     model: str
     alias: str
-    action: str
-    version: int
-    previous: int | None
     reason: str
     author: str
-    at: datetime
-    run_id: str = ""
-    manifest: str = ""
-    evidence: Mapping[str, str] = field(default_factory=dict)
 
-
-class Ledger(Protocol):
-    """Promotions, append-only."""
-
-    def rows(self, model: str) -> list[Promotion]:
-        """Return the rows of a model in the order in which they were accepted."""
-
-    def append(self, row: Promotion) -> None:
-        """Add a row, unless its number is taken for its model and alias.
+    def check(self) -> None:
+        """Raise unless the alias can be one and a reason is given.
 
         Raises:
-            ConcurrentWriteError: Another promoter took the number; nothing was written.
+            TrackingError: It can't, or none is.
         """
+        if not _ALIAS.fullmatch(self.alias):
+            hint = "Use small letters, digits, - and _, and neither 'latest' nor a number"
+            raise TrackingError(f"alias {self.alias!r}", "it can't be an alias", hint)
+        if not self.reason.strip():
+            raise TrackingError("reason", "it is empty", "Say in a few words why the alias moves: the ledger keeps it")
 
 
 class Promotions:
-    """Promotes and rolls back the aliases of a registry by a ledger."""
+    """Promotes, rolls back and archives the versions of a registry by a ledger."""
 
     def __init__(self, ledger: Ledger, registry: Registry, *, now: Callable[[], datetime] | None = None) -> None:
         self._ledger, self._registry = ledger, registry
         self._now = now or (lambda: datetime.now(timezone.utc))
 
-    def history(self, model: str) -> list[Promotion]:
-        """Return the rows of a model, oldest first."""
-        return self._ledger.rows(model)
+    def history(self, model: str, alias: str | None = None) -> list[Promotion]:
+        """Return the rows of a model, or of one of its aliases, oldest first."""
+        rows = [row for row in self._ledger.rows(model) if alias is None or row.alias == alias]
+        return sorted(rows, key=lambda row: (row.at, row.number))
 
-    def promote(self, model: str, version: int, *, alias: str, reason: str, author: str) -> Promotion:
-        """Point *alias* at a version; see `Tracker.promote`."""
-        _check_words(alias, reason)
-        target = self._registry.get(model, version)
-        rows = self._accepted(model, alias)
-        if rows and rows[-1].version == version:
-            self._follow(rows[-1])
-            hint = f"It was promoted {rows[-1].at:%Y-%m-%d %H:%M} UTC by {rows[-1].author}: {rows[-1].reason}"
-            raise TrackingError(f"{model} version {version}", f"it is the {alias} already", hint)
-        return self._accept(target, rows, alias=alias, action=PROMOTION, reason=reason, author=author)
+    def promote(
+        self, order: Order, version: int, *, judge: Callable[[int | None], Decision] | None = None
+    ) -> Promotion:
+        """Point the alias at a version; see `Tracker.promote`. *judge* gets the version that serves now."""
+        order.check()
+        target = self._registry.get(order.model, version)
+        rows = self._rows(order)
+        serving = accepted(rows)
+        if serving and serving[-1].target == version:
+            self._follow(serving[-1])
+            last = serving[-1]
+            hint = f"It was promoted {last.at:%Y-%m-%d %H:%M} UTC by {last.author}: {last.reason}"
+            raise TrackingError(f"{order.model} version {version}", f"it is the {order.alias} already", hint)
+        evidence: dict[str, Any] = {}
+        if judge is not None:
+            seen = serving[-1].target if serving else self._registry.alias(order.model, order.alias)
+            decision = judge(seen)
+            evidence["decision"] = decision.to_dict()
+            if not decision.deploy:
+                self._refuse(order, target, seen, evidence)
+                raise PromotionRefusedError(str(target), order.alias, decision.reasons, [evidence["decision"]])
+        return self._accept(order, target, rows, action=PROMOTION, evidence=evidence)
 
-    def rollback(self, model: str, *, alias: str, reason: str, author: str) -> Promotion:
-        """Point *alias* back at the version before; see `Tracker.rollback`."""
-        _check_words(alias, reason)
-        rows = self._accepted(model, alias)
-        before = version_before(rows)
+    def rollback(self, order: Order) -> Promotion:
+        """Point the alias back at the version before; see `Tracker.rollback`."""
+        order.check()
+        rows = self._rows(order)
+        before = version_before(accepted(rows), archived=archived_versions(self._ledger.rows(order.model)))
         if before is None:
-            hint = f"Promote the version that you want: tracker.promote({model!r}, version=…, to={alias!r}, reason=…)"
-            raise TrackingError(f"rollback of {model!r}", f"there is no {alias} before the current one", hint)
-        target = self._registry.get(model, before)
-        return self._accept(target, rows, alias=alias, action=ROLLBACK, reason=reason, author=author)
+            call = f"tracker.promote({order.model!r}, version=…, to={order.alias!r}, reason=…)"
+            problem = f"there is no {order.alias} before the current one"
+            raise TrackingError(f"rollback of {order.model!r}", problem, f"Promote the version that you want: {call}")
+        return self._accept(order, self._registry.get(order.model, before), rows, action=ROLLBACK, evidence={})
 
-    def _accepted(self, model: str, alias: str) -> list[Promotion]:
-        return [row for row in self._ledger.rows(model) if row.alias == alias]
+    def archive(self, order: Order, version: int) -> Promotion:
+        """Take a version out of use; see `Tracker.archive`."""
+        order.check()
+        target = self._registry.get(order.model, version)
+        mine = [alias for alias, row in self._last_accepted(order.model).items() if row.target == version and alias]
+        if order.alias in mine or order.alias in target.aliases:
+            hint = "Promote another version or roll back first"
+            raise TrackingError(f"{order.model} version {version}", f"it is the {order.alias}", hint)
+        for alias in sorted({*mine, *target.aliases}):
+            other = Order(order.model, alias, order.reason, order.author)
+            self._accept(other, target, self._rows(other), action=ARCHIVE, evidence={})
+        whole = Order(order.model, "", order.reason, order.author)
+        return self._accept(whole, target, self._rows(whole), action=ARCHIVE, evidence={})
+
+    def strays(self) -> list[tuple[Promotion, int | None]]:
+        """Return the last accepted rows whose alias points elsewhere, and where it points."""
+        found = []
+        for model in sorted({row.model for row in self._ledger.rows()}):
+            for alias, row in sorted(self._last_accepted(model).items()):
+                at = self._registry.alias(model, alias) if alias else None
+                if alias and at != row.target:
+                    found.append((row, at))
+        return found
+
+    def follow(self, row: Promotion) -> None:
+        """Point the alias of *row* at what the ledger says last."""
+        self._follow(row)
+
+    def _rows(self, order: Order) -> list[Promotion]:
+        return [row for row in self._ledger.rows(order.model) if row.alias == order.alias]
+
+    def _last_accepted(self, model: str) -> dict[str, Promotion]:
+        return {row.alias: row for row in accepted(self._ledger.rows(model))}
 
     def _accept(
-        self, target: VersionRecord, rows: list[Promotion], *, alias: str, action: str, reason: str, author: str
+        self, order: Order, target: VersionRecord, rows: list[Promotion], *, action: str, evidence: Mapping[str, Any]
     ) -> Promotion:
         """Write the next row after *rows*, then let the alias follow the ledger."""
-        seen = self._registry.alias(target.name, alias)
-        row = Promotion(
-            number=rows[-1].number + 1 if rows else 1,
+        seen = self._registry.alias(target.name, order.alias) if order.alias else None
+        known = accepted(rows)
+        row = self._row(order, target, number=_next(rows), action=action, evidence=evidence, seen=seen, rows=known)
+        while True:
+            try:
+                self._ledger.append(row)
+                break
+            except ConcurrentWriteError:
+                # A refusal took the number: nothing that this decision rests on has changed.
+                rows = self._rows(order)
+                if accepted(rows) != known:
+                    raise
+                row = self._row(
+                    order, target, number=_next(rows), action=action, evidence=evidence, seen=seen, rows=known
+                )
+        self._follow(row)
+        return row
+
+    def _refuse(self, order: Order, target: VersionRecord, seen: int | None, evidence: Mapping[str, Any]) -> None:
+        for _ in range(5):
+            rows = self._rows(order)
+            row = self._row(
+                order, target, number=_next(rows), action=REFUSAL, evidence=evidence, seen=seen, rows=accepted(rows)
+            )
+            try:
+                return self._ledger.append(row)
+            except ConcurrentWriteError:
+                continue
+
+    def _row(
+        self,
+        order: Order,
+        target: VersionRecord,
+        *,
+        number: int,
+        action: str,
+        evidence: Mapping[str, Any],
+        seen: int | None,
+        rows: Sequence[Promotion],
+    ) -> Promotion:
+        return Promotion(
+            number=number,
             model=target.name,
-            alias=alias,
+            alias=order.alias,
             action=action,
             version=target.version,
-            previous=rows[-1].version if rows else seen,
-            reason=redact_text(reason),
-            author=author,
+            previous=rows[-1].target if rows else seen,
+            reason=redact_text(order.reason),
+            author=order.author,
             at=self._now(),
             run_id=target.run_id,
             manifest=target.tags.get("lakehouse.manifest", ""),
-            evidence={"alias_before": "" if seen is None else str(seen)},
+            evidence={"alias_before": "" if seen is None else str(seen), **evidence},
         )
-        self._ledger.append(row)
-        self._follow(row)
-        return row
 
     def _follow(self, row: Promotion) -> None:
         """Point the alias at the last accepted row, also when that is by now a later one than *row*."""
         last = row
-        while True:
-            if self._registry.alias(last.model, last.alias) != last.version:
-                self._registry.set_alias(last.model, last.alias, last.version)
-            newest = self._accepted(last.model, last.alias)[-1]
+        while last.alias:
+            at = self._registry.alias(last.model, last.alias)
+            if last.target is None and at is not None:
+                self._registry.delete_alias(last.model, last.alias)
+            elif last.target is not None and at != last.target:
+                self._registry.set_alias(last.model, last.alias, last.target)
+            newest = self._last_accepted(last.model)[last.alias]
             if newest.number == last.number:
                 return
             last = newest
 
 
-def version_before(rows: list[Promotion]) -> int | None:
-    """Return the version to roll back to, None where there is none.
-
-    A rollback goes one step down in what was promoted, so that two in a row go back two steps, and not to and fro.
-    """
-    stack: list[int] = []
-    for row in rows:
-        if row.action == ROLLBACK and len(stack) > 1:
-            stack.pop()
-            continue
-        if not stack and row.previous is not None:
-            stack.append(row.previous)
-        stack.append(row.version)
-    return stack[-2] if len(stack) > 1 else None
-
-
-def _check_words(alias: str, reason: str) -> None:
-    if not _ALIAS.fullmatch(alias):
-        hint = "Use small letters, digits, - and _, and neither 'latest' nor a number"
-        raise TrackingError(f"alias {alias!r}", "it can't be an alias", hint)
-    if not reason.strip():
-        raise TrackingError("reason", "it is empty", "Say in a few words why the alias moves: the ledger keeps it")
+def _next(rows: Sequence[Promotion]) -> int:
+    return rows[-1].number + 1 if rows else 1

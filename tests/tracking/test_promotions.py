@@ -4,14 +4,15 @@ import threading
 from datetime import datetime, timezone
 
 import pytest
+from mlflow.exceptions import MlflowException
 
-from lakehouse import Lakehouse
-from lakehouse.errors import ConcurrentWriteError, TrackingError
-from lakehouse.tracking import Promotion, Tracker
+from lakehouse.errors import ConcurrentWriteError, PromotionRefusedError, TrackingError
+from lakehouse.tracking import Promotion
 from lakehouse.tracking.connection import open_backend
 from lakehouse.tracking.ledger import DeltaLedger
-from lakehouse.tracking.promotions import PROMOTION, ROLLBACK, Promotions, version_before
-from tests.tracking.records import forest, frame
+from lakehouse.tracking.promotion_rows import PROMOTION, REFUSAL, ROLLBACK, accepted, version_before
+from lakehouse.tracking.promotions import Order, Promotions
+from lakehouse.tracking.stages import alias_of, stage_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")
 
@@ -37,68 +38,106 @@ def rows(*actions):
         ([(PROMOTION, 1), (PROMOTION, 2), (ROLLBACK, 1)], None),
         ([(PROMOTION, 1), (PROMOTION, 2), (ROLLBACK, 1), (PROMOTION, 3)], 1),
         ([(PROMOTION, 1), (PROMOTION, 2), (PROMOTION, 1)], 2),
+        ([(PROMOTION, 1), (PROMOTION, 2), (REFUSAL, 9), (PROMOTION, 3), (ROLLBACK, 1)], None),
     ],
 )
 def test_a_rollback_goes_to_the_champion_before_and_two_go_back_two(actions, before):
-    assert version_before(rows(*actions)) == before
+    assert version_before(accepted(rows(*actions))) == before
+
+
+def test_a_rollback_passes_over_archived_versions():
+    made = rows((PROMOTION, 1), (PROMOTION, 2), (PROMOTION, 3))
+    assert version_before(made, archived={2}) == 1
+    assert version_before(made, archived={1, 2}) is None
+
+
+def test_stages_are_aliases():
+    assert [alias_of(to) for to in ("Production", "Staging", "shadow")] == ["champion", "challenger", "shadow"]
+    assert [stage_of(aliases) for aliases in (["champion"], ["challenger"], ["shadow"])] == [
+        "Production",
+        "Staging",
+        "None",
+    ]
+    assert stage_of([], archived=True) == "Archived"
 
 
 @pytest.fixture
-def lake(spark, tmp_path):
-    return Lakehouse(spark, root=tmp_path / "lake")
+def model(world, request):
+    """Name of a registered model of this test's own, with three versions."""
+    name = request.node.name
+    for logged in (world.guess, world.trees, world.guess):
+        world.tracker.register(logged.uri, name)
+    return name
 
 
 @pytest.fixture
-def tracker(lake, store):
-    """A tracker with three registered versions."""
-    tracker = Tracker(lake, store)
-    with tracker.run("forest") as run:
-        for depth in (1, 2, 3):
-            run.log_model(
-                forest(max_depth=depth), signature_from=frame(9)[["temp", "delay_mean_7d"]], register_as="flight_delay"
-            )
-    return tracker
+def alias_of_model(world_client, model):
+    """What a stock client sees of an alias of the model; None where there is none."""
+
+    def read(alias="champion"):
+        try:
+            return int(world_client.get_model_version_by_alias(model, alias).version)
+        except MlflowException:
+            return None
+
+    return read
 
 
-def champion(client):
-    return str(client.get_model_version_by_alias("flight_delay", "champion").version)
-
-
-def test_promotions_and_rollbacks_move_the_alias_and_leave_a_trace(tracker, client, lake):
+def test_promotions_and_rollbacks_move_the_alias_and_leave_a_trace(world, model, alias_of_model):
+    tracker = world.tracker
     for version in (1, 3):
-        tracker.promote("flight_delay", version=version, reason=f"instead of {version - 1}", author="ana")
-    assert champion(client) == "3"
-    assert tracker.load_model("models:/flight_delay@champion").max_depth == 3
+        tracker.promote(model, version=version, reason=f"instead of {version - 1}", author="ana")
+    assert alias_of_model() == 3
     with pytest.raises(TrackingError, match="it is the champion already"):
-        tracker.promote("flight_delay", version=3, reason="again")
-    assert tracker.rollback("flight_delay", reason="drift").version == 1
-    assert champion(client) == "1"
+        tracker.promote(model, version=3, reason="again")
+    assert tracker.rollback(model, reason="drift").version == 1
+    assert alias_of_model() == 1
     with pytest.raises(TrackingError, match="no champion before"):
-        tracker.rollback("flight_delay", reason="one more")
-    ledger = lake.read("_lakehouse.promotions").orderBy("number").collect()
+        tracker.rollback(model, reason="one more")
+    ledger = world.lake.read("_lakehouse.promotions").where(f"model = '{model}'").orderBy("number").collect()
     assert [(row.number, row.action, row.version, row.previous, row.reason) for row in ledger] == [
         (1, "promotion", 1, None, "instead of 0"),
         (2, "promotion", 3, 1, "instead of 2"),
         (3, "rollback", 1, 3, "drift"),
     ]
     assert ledger[0].author == "ana"
-    assert tracker.promotions("flight_delay")[-1].version == 1
+    assert [row.version for row in tracker.history(model)] == [1, 3, 1]
 
 
-def test_of_two_promoters_that_read_the_same_champion_exactly_one_wins(tracker, client, lake, store):
-    tracker.promote("flight_delay", version=1, reason="first")
+def test_stages_archive_and_rollback_past_what_is_archived(world, model, alias_of_model):
+    tracker = world.tracker
+    tracker.promote(model, version=1, to="Production", reason="first")
+    tracker.promote(model, version=2, to="Production", reason="second")
+    tracker.promote(model, version=3, to="Staging", reason="a candidate")
+    assert (alias_of_model("champion"), alias_of_model("challenger")) == (2, 3)
+    with pytest.raises(TrackingError, match="it is the champion"):
+        tracker.archive(model, version=2, reason="old")
+    tracker.archive(model, version=3, reason="lost")
+    assert alias_of_model("challenger") is None
+    tracker.promote(model, version=1, to="Archived", reason="too old")
+    with pytest.raises(TrackingError, match="no champion before"):
+        tracker.rollback(model, reason="drift")
+    assert [(row.alias, row.action, row.version) for row in tracker.history(model)][-3:] == [
+        ("challenger", "archive", 3),
+        ("", "archive", 3),
+        ("", "archive", 1),
+    ]
+
+
+def test_of_two_promoters_that_read_the_same_champion_exactly_one_wins(world, model, alias_of_model):
+    world.tracker.promote(model, version=1, reason="first")
     both_have_read = threading.Barrier(2)
-    registry = open_backend(store, experiment="default", artifacts=None).registry
+    registry = open_backend(world.store, experiment="late", artifacts=None).registry
     results: dict[int, object] = {}
 
     def now():
-        both_have_read.wait(timeout=60)
-        return NOON
+        both_have_read.wait(timeout=120)
+        return NOON.replace(year=2099)
 
     def promote(version):
-        promotions = Promotions(DeltaLedger(lake), registry, now=now)
+        promotions = Promotions(DeltaLedger(world.lake), registry, now=now)
         try:
-            promotions.promote("flight_delay", version, alias="champion", reason="race", author="ana")
+            promotions.promote(Order(model, "champion", "race", "ana"), version)
             results[version] = "won"
         except ConcurrentWriteError as error:
             results[version] = str(error)
@@ -107,31 +146,63 @@ def test_of_two_promoters_that_read_the_same_champion_exactly_one_wins(tracker, 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=240)
     winners = [version for version, result in results.items() if result == "won"]
     assert len(winners) == 1
-    assert "another writer changed the champion of flight_delay" in str(results[5 - winners[0]])
-    assert [row.version for row in tracker.promotions("flight_delay")] == [1, winners[0]]
-    assert champion(client) == str(winners[0])
+    assert f"another writer changed the champion of {model}" in str(results[5 - winners[0]])
+    assert [row.version for row in world.tracker.history(model)] == [1, winners[0]]
+    assert alias_of_model() == winners[0]
 
 
-def test_an_alias_that_was_moved_by_hand_is_on_record_and_follows_the_ledger_again(tracker, client):
-    tracker.promote("flight_delay", version=1, reason="first")
-    client.set_registered_model_alias("flight_delay", "champion", "3")
-    row = tracker.promote("flight_delay", version=2, reason="second")
-    assert (row.previous, row.evidence["alias_before"]) == (1, "3")
-    assert champion(client) == "2"
+def test_a_promoter_that_dies_before_the_alias_moves_and_a_hand_that_moves_it_are_repaired(
+    world, world_client, model, alias_of_model
+):
+    tracker = world.tracker
+    tracker.promote(model, version=1, reason="first")
+    DeltaLedger(world.lake).append(Promotion(2, model, "champion", PROMOTION, 2, 1, "then it died", "ana", NOON))
+    assert alias_of_model() == 1
+    (found,) = [stray for stray in tracker.doctor() if stray.model == model]
+    assert (found.alias, found.expected, found.found, found.repaired) == ("champion", 2, 1, False)
+    assert alias_of_model() == 1
+    assert [stray.repaired for stray in tracker.doctor(repair=True) if stray.model == model] == [True]
+    assert alias_of_model() == 2
+
+    world_client.set_registered_model_alias(model, "champion", "3")
+    row = tracker.promote(model, version=1, reason="back")
+    assert (row.previous, row.evidence["alias_before"]) == (2, "3")
+    assert alias_of_model() == 1
+
+    world_client.delete_model_version(model, "1")
+    (found,) = [stray for stray in tracker.doctor(repair=True) if stray.model == model]
+    assert "version 1, which the ledger has it at, was deleted" in str(found)
+    assert not found.repaired
 
 
-def test_what_cannot_be_promoted_changes_nothing(tracker, client, lake):
+def test_a_gate_that_refuses_leaves_its_evidence_and_moves_nothing(world, model, alias_of_model):
+    def never(trial):
+        return False
+
+    with pytest.raises(PromotionRefusedError, match="never: returned False"):
+        world.tracker.promote(model, version=2, gates=[never], reason="try")
+    (row,) = world.tracker.history(model)
+    assert (row.action, row.version) == ("refusal", 2)
+    assert row.evidence["decision"]["gates"] == [
+        {"gate": "never", "passed": False, "found": "returned False", "evidence": {}}
+    ]
+    assert alias_of_model() is None
+    world.tracker.promote(model, version=2, gates=[lambda trial: None], reason="again")
+    assert alias_of_model() == 2
+
+
+def test_what_cannot_be_promoted_changes_nothing(world, model, alias_of_model):
     for name, version, to, reason in [
-        ("flight_delay", 9, "champion", "no such version"),
+        (model, 9, "champion", "no such version"),
         ("no_such_model", 1, "champion", "no such model"),
-        ("flight_delay", 1, "latest", "reserved"),
-        ("flight_delay", 1, "Champion", "two champions"),
-        ("flight_delay", 1, "champion", "  "),
+        (model, 1, "latest", "reserved"),
+        (model, 1, "Champion", "two champions"),
+        (model, 1, "champion", "  "),
     ]:
         with pytest.raises(TrackingError):
-            tracker.promote(name, version=version, to=to, reason=reason)
-    assert client.get_registered_model("flight_delay").aliases == {}
-    assert not lake.table("_lakehouse.promotions").exists
+            world.tracker.promote(name, version=version, to=to, reason=reason)
+    assert alias_of_model() is None
+    assert world.tracker.history(model) == world.tracker.history("no_such_model") == []

@@ -1,0 +1,182 @@
+"""Which version serves: registering, judging, promoting, rolling back. The half of a `Tracker` that decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse.tracking.backend import VersionRecord
+from lakehouse.tracking.connected import Connected, current_author
+from lakehouse.tracking.decision import Decision
+from lakehouse.tracking.gates import MinimumGain, ModelGate, judge
+from lakehouse.tracking.promotion_rows import Promotion
+from lakehouse.tracking.promotions import Order
+from lakehouse.tracking.stages import ARCHIVED, CHAMPION, alias_of
+from lakehouse.tracking.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An alias that isn't where the ledger has it: somebody moved it by hand, or died before moving it.
+
+    Attributes:
+        model: The registered model.
+        alias: The alias.
+        expected: Where the ledger has it; None for nowhere.
+        found: Where it is; None for nowhere.
+        problem: What is wrong, in words.
+        repaired: Whether it is where it should be now.
+    """
+
+    model: str
+    alias: str
+    expected: int | None
+    found: int | None
+    problem: str
+    repaired: bool
+
+    def __str__(self) -> str:
+        return f"{self.alias} of {self.model}: {self.problem}{'; repaired' if self.repaired else ''}"
+
+
+class Deciding(Connected):
+    """Registers, judges and promotes the versions of registered models."""
+
+    def register(self, model: str, name: str) -> VersionRecord:
+        """Register a logged model as the next version of *name*.
+
+        Args:
+            model: ``models:/m-…``, as `Run.log_model` returned it.
+            name: The registered model; made if it isn't there.
+
+        Raises:
+            TrackingError: There is no such model.
+        """
+        found = self._resolve(model)
+        return self._backend.registry.register(name, found.model_id, found.run_id, found.tags)
+
+    def evaluate(
+        self,
+        candidate: str,
+        champion: str | None = None,
+        *,
+        gates: Sequence[ModelGate] = (),
+        file: str | Path | None = None,
+    ) -> Decision:
+        """Ask gates about a candidate beside the champion, on the test rows of the candidate's training set.
+
+        Nothing is promoted and nothing written but *file*.
+
+        Args:
+            candidate: A model URI.
+            champion: A model URI; by default the champion of the candidate's registered model, if it has one.
+            gates: What is asked; by default whether the candidate is surely no worse, by `MinimumGain`.
+            file: Where to write the decision as JSON for CI, ``{"deploy": true, "why": […], …}``.
+
+        Raises:
+            TrackingError: There is no such model.
+        """
+        found = self._resolve(candidate)
+        if champion is None and found.name:
+            version = self._backend.registry.alias(found.name, CHAMPION)
+            champion = None if version is None else f"models:/{found.name}/{version}"
+        decision = self._decide(candidate, champion, gates or (MinimumGain(),))
+        if file is not None:
+            decision.save(file)
+        return decision
+
+    def promote(
+        self,
+        name: str,
+        *,
+        version: int,
+        reason: str,
+        to: str = CHAMPION,
+        gates: Sequence[ModelGate] = (),
+        author: str | None = None,
+    ) -> Promotion:
+        """Point an alias at a version, if the gates let it pass, and record who, when, why and on what evidence.
+
+        The ledger of the lakehouse decides: of two that promote over the same version exactly one wins.
+
+        Args:
+            name: The registered model.
+            version: The version to promote.
+            reason: Why, in words.
+            to: The alias, or one of MLflow's older stages: ``Production`` is the champion, ``Staging`` the challenger,
+                ``Archived`` is `archive`.
+            gates: What is asked before, beside the version that the alias points at; a refusal is recorded too.
+            author: Who; the user of the process by default.
+
+        Returns:
+            The ledger's row.
+
+        Raises:
+            TrackingError: There is no such version, the alias points at it already, or no reason is given.
+            PromotionRefusedError: A gate refuses; the ledger has the evidence.
+            ConcurrentWriteError: Another promoter was first; nothing was changed.
+        """
+        if to == ARCHIVED:
+            return self.archive(name, version=version, reason=reason, author=author)
+        order = Order(name, alias_of(to), reason, author or current_author())
+        if not gates:
+            return self._promotions.promote(order, version)
+
+        def ask(serving: int | None) -> Decision:
+            champion = None if serving is None else f"models:/{name}/{serving}"
+            return self._decide(f"models:/{name}/{version}", champion, gates)
+
+        return self._promotions.promote(order, version, judge=ask)
+
+    def rollback(self, name: str, *, reason: str, alias: str = CHAMPION, author: str | None = None) -> Promotion:
+        """Point an alias back at the version that had it before, and record it; archived versions are passed over.
+
+        Raises:
+            TrackingError: There is none before.
+            ConcurrentWriteError: Another promoter was first; nothing was changed.
+        """
+        return self._promotions.rollback(Order(name, alias_of(alias), reason, author or current_author()))
+
+    def archive(self, name: str, *, version: int, reason: str, author: str | None = None) -> Promotion:
+        """Take a version out of use: aliases other than the champion leave it, and no rollback returns to it.
+
+        Its files and its record stay, and it can be promoted again.
+
+        Raises:
+            TrackingError: There is no such version, or it is the champion.
+            ConcurrentWriteError: Somebody moved one of its aliases at the same time.
+        """
+        return self._promotions.archive(Order(name, CHAMPION, reason, author or current_author()), version)
+
+    def history(self, name: str, *, alias: str | None = None) -> list[Promotion]:
+        """Return the ledger's rows of a registered model, oldest first: promotions, rollbacks, archives, refusals."""
+        return self._promotions.history(name, None if alias is None else alias_of(alias))
+
+    def doctor(self, *, repair: bool = False) -> list[Stray]:
+        """Return aliases that aren't where the ledger has them, and with *repair* put them there.
+
+        Such an alias was moved by hand, or its promoter died between ledger and alias, or its version was deleted,
+        which MLflow does together with the alias and silently.
+        """
+        found = []
+        for row, at in self._promotions.strays():
+            gone = row.target is not None and row.target not in {v.version for v in self.models(row.model)}
+            place = "nowhere" if at is None else f"at version {at}"
+            problem = f"the ledger has it at version {row.target} since {row.at:%Y-%m-%d %H:%M} UTC, it points {place}"
+            if row.target is None:
+                problem = f"it was archived and points {place}"
+            if gone:
+                problem = f"version {row.target}, which the ledger has it at, was deleted: promote another or roll back"
+            if repair and not gone:
+                self._promotions.follow(row)
+            found.append(Stray(row.model, row.alias, row.target, at, problem, repair and not gone))
+        return found
+
+    def models(self, name: str) -> list[VersionRecord]:
+        """Return the versions of a registered model with their aliases, oldest first."""
+        return self._backend.registry.versions(name)
+
+    def _decide(self, candidate: str, champion: str | None, gates: Sequence[ModelGate]) -> Decision:
+        rival = None if champion is None else self._contender(champion)
+        trial = Trial(self._lake, self._contender(candidate), rival, self._training_set_of)
+        verdicts = judge(trial, gates)
+        return Decision(candidate, champion, trial.looked_at, verdicts)
