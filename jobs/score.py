@@ -37,9 +37,7 @@ def score(
     settings = load_settings(config, Settings)
     if settings.tracking is None:
         raise ConfigError(str(config), "tracking", "missing", "Add tracking: {uri: …}, where the model is registered")
-    lake = Lakehouse.open(settings)
-    runs = settings.tracking
-    tracker = Tracker(lake, runs.uri, experiment=runs.experiment, artifacts=runs.artifacts)
+    tracker = Tracker.open(Lakehouse.open(settings), settings.tracking)
     scored = tracker.score(model, rows, timestamp=timestamp, at=at, into=into)
     first = scored.select("model").first()
     print(f"scored {scored.count():,} rows with {first['model'] if first else model}")

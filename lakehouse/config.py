@@ -66,11 +66,13 @@ class TrackingSettings(Section):
         uri: MLflow tracking URI, such as ``sqlite:///mlflow.db``.
         experiment: Name of the experiment.
         artifacts: Folder or URI for the artifacts of a new experiment; the store's own default without it.
+        required_tags: Tags without which no run begins, such as ``owner``.
     """
 
     uri: str
     experiment: str = "default"
     artifacts: str | None = None
+    required_tags: list[str] = Field(default_factory=list)
 
 
 class Settings(Section):

@@ -38,7 +38,7 @@ def test_rows_are_brought_to_the_driver_only_where_a_caller_asks_for_a_frame():
         for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in COLLECTING
     }
-    assert found <= {"lakehouse/training/splits.py", "lakehouse/training/training_set.py"}
+    assert found <= {"lakehouse/training/batches.py", "lakehouse/training/training_set.py"}
 
 
 def test_no_file_has_a_name_that_says_nothing():

@@ -1,6 +1,7 @@
 """What every part of a tracker stands on: a lakehouse, a backend that is opened when it is needed, the ledger."""
 
 import getpass
+from collections.abc import Sequence
 from functools import cached_property
 from weakref import WeakValueDictionary
 
@@ -27,10 +28,20 @@ class Connected:
         experiment: Where new runs go.
         artifacts: Folder or URI for the artifacts of a new experiment; beside the file for SQLite, otherwise the
             server's own.
+        required_tags: Tags without which no run begins.
     """
 
-    def __init__(self, lake: Lakehouse, uri: str, *, experiment: str = "default", artifacts: str | None = None) -> None:
+    def __init__(
+        self,
+        lake: Lakehouse,
+        uri: str,
+        *,
+        experiment: str = "default",
+        artifacts: str | None = None,
+        required_tags: Sequence[str] = (),
+    ) -> None:
         self._lake, self._uri, self._experiment, self._artifacts = lake, uri, experiment, artifacts
+        self._required_tags = tuple(required_tags)
         # Training sets of this process by digest, while their owner keeps them: their rows needn't be made again.
         self._at_hand: WeakValueDictionary[str, TrainingSet] = WeakValueDictionary()
 

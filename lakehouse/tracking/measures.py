@@ -97,30 +97,76 @@ def _log_loss(truth: Any, answers: Any) -> Any:
     return -np.where(truth.astype(float) == 1, np.log(chance), np.log1p(-chance))
 
 
-def _sklearn(name: str, **options: Any) -> Callable[[Any, Any], Weighted]:
-    def prepare(truth: Any, answers: Any) -> Weighted:
-        import sklearn.metrics
+def _average_precision(truth: Any, answers: Any) -> Weighted:
+    def prepared(weights: Numbers) -> float:
+        from sklearn.metrics import average_precision_score
 
-        function = getattr(sklearn.metrics, name)
-        return lambda weights: float(function(truth, answers, sample_weight=weights, **options))
+        if not (weights * truth).any():
+            return float("nan")
+        return float(average_precision_score(truth, answers, sample_weight=weights))
+
+    return prepared
+
+
+def _by_class(finish: Callable[[Numbers, Numbers, Numbers], float]) -> Callable[[Any, Any], Weighted]:
+    """Return a measure of what each class has: its right answers, its answers and its rows, all weighted."""
+
+    def prepare(truth: Any, answers: Any) -> Weighted:
+        classes, codes = np.unique(np.concatenate([truth, answers]), return_inverse=True)
+        is_class, said = codes[: len(truth)], codes[len(truth) :]
+        right = is_class == said
+
+        def measured(weights: Numbers) -> float:
+            size = len(classes)
+            rows, answered = _counts(is_class, weights, size), _counts(said, weights, size)
+            there = (rows + answered) > 0
+            hits = _counts(is_class, weights * right, size)
+            return finish(hits[there], answered[there], rows[there])
+
+        return measured
 
     return prepare
+
+
+def _counts(codes: Any, weights: Numbers, size: int) -> Numbers:
+    return np.bincount(codes, weights, size).astype(np.float64)
+
+
+def _share(part: Numbers, whole: Numbers) -> Numbers:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _r2(truth: Any, answers: Any) -> Weighted:
+    values = np.asarray(truth, dtype=float)
+    squared = (values - np.asarray(answers, dtype=float)) ** 2
+
+    def share(weights: Numbers) -> float:
+        mean = values @ weights / weights.sum()
+        spread = ((values - mean) ** 2) @ weights
+        return float(1 - squared @ weights / spread) if spread else float("nan")
+
+    return share
 
 
 _MEASURES = {
     measure.name: measure
     for measure in (
         Measure("auc", PROBABILITY, True, _auc),
-        Measure("average_precision", PROBABILITY, True, _sklearn("average_precision_score")),
+        Measure("average_precision", PROBABILITY, True, _average_precision),
         Measure("log_loss", PROBABILITY, False, _mean_of(_log_loss)),
         Measure("brier", PROBABILITY, False, _mean_of(lambda truth, chance: (truth.astype(float) - chance) ** 2)),
         Measure("accuracy", CLASS, True, _mean_of(lambda truth, answers: truth == answers)),
-        Measure("balanced_accuracy", CLASS, True, _sklearn("balanced_accuracy_score")),
-        Measure("f1", CLASS, True, _sklearn("f1_score", average="macro", zero_division=0)),
-        Measure("precision", CLASS, True, _sklearn("precision_score", average="macro", zero_division=0)),
-        Measure("recall", CLASS, True, _sklearn("recall_score", average="macro", zero_division=0)),
+        Measure(
+            "balanced_accuracy",
+            CLASS,
+            True,
+            _by_class(lambda hit, _, rows: float((hit[rows > 0] / rows[rows > 0]).mean())),
+        ),
+        Measure("f1", CLASS, True, _by_class(lambda hit, said, rows: float(_share(2 * hit, said + rows).mean()))),
+        Measure("precision", CLASS, True, _by_class(lambda hit, said, _: float(_share(hit, said).mean()))),
+        Measure("recall", CLASS, True, _by_class(lambda hit, _, rows: float(_share(hit, rows).mean()))),
         Measure("rmse", VALUE, False, _mean_of(lambda truth, answers: (truth - answers) ** 2, lambda mse: mse**0.5)),
         Measure("mae", VALUE, False, _mean_of(lambda truth, answers: np.abs(truth - answers))),
-        Measure("r2", VALUE, True, _sklearn("r2_score")),
+        Measure("r2", VALUE, True, _r2),
     )
 }

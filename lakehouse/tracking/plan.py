@@ -22,6 +22,7 @@ class RunPlan:
         code: State of the code.
         environment: Software and hardware.
         author: Who runs it.
+        parent: Id of the run above it; None for a run of its own.
     """
 
     name: str
@@ -32,6 +33,7 @@ class RunPlan:
     code: CodeState
     environment: Environment
     author: str
+    parent: str | None = None
 
     @property
     def own_tags(self) -> dict[str, str]:
@@ -39,4 +41,5 @@ class RunPlan:
         trained_on = {} if self.training_set is None else training_tags(self.training_set)
         entry = {} if self.entry is None else {"lakehouse.entry": self.entry}
         author = {"lakehouse.author": self.author} if self.author else {}
-        return tag_texts({**self.environment.tags, **self.code.tags, **trained_on, **entry, **author})
+        parent = {} if self.parent is None else {"lakehouse.parent": self.parent}
+        return tag_texts({**self.environment.tags, **self.code.tags, **trained_on, **entry, **author, **parent})

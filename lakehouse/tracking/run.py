@@ -1,39 +1,35 @@
 """One run: what was tried, on what data, with what result. Made by `Tracker.run`, used in a ``with`` block."""
 
 import time
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakehouse.errors import LakehouseError, TrackingError
 from lakehouse.tracking.backend import Backend, Dataset, MetricPoint
+from lakehouse.tracking.evaluation import Evaluation, evaluate_model
 from lakehouse.tracking.inputs import Places, split_inputs, table_inputs, training_tags, version_points
 from lakehouse.tracking.manifest import manifest_text
 from lakehouse.tracking.models import MANIFEST_TAG, LoggedModel, spec_of
 from lakehouse.tracking.plan import RunPlan
-from lakehouse.tracking.redaction import redact_text
+from lakehouse.tracking.run_files import RunFiles
+from lakehouse.tracking.searches import trials_of
 from lakehouse.tracking.values import check_tags, flat_params, json_text, param_texts, tag_texts
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PARAMS_FILE = "params.json"
 """Artifact with the parameters as they were, types included."""
 
-_MAX_ERROR_CHARACTERS = 2000
 
-
-class Run:
+class Run(RunFiles):
     """A run in progress. It ends with its ``with`` block: as FAILED, with the error, if the block raises."""
 
     def __init__(self, backend: Backend, places: Places, plan: RunPlan) -> None:
-        self._backend, self._places, self._plan = backend, places, plan
-        self._run_id = ""
+        super().__init__(backend)
+        self._places, self._plan = places, plan
         self._wall = self._cpu = 0.0
         self._tables: list[Dataset] = []
         self._splits: dict[str, Dataset] = {}
@@ -54,7 +50,8 @@ class Run:
             self._backend.runs.log_datasets(self._run_id, self._tables)
             self._log_points(version_points(self._tables, _now_ms()))
             self._log_new_splits()
-            self._log_surroundings()
+            if plan.parent is None:
+                self._log_surroundings()
         except BaseException as error:
             with suppress(LakehouseError):
                 self._log_error(error)
@@ -73,11 +70,6 @@ class Run:
                 self._log_error(error)
         finally:
             self._backend.runs.end(self._run_id, status)
-
-    @property
-    def run_id(self) -> str:
-        """The backend's id of this run."""
-        return self._run_id
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0, split: str | None = None) -> None:
         """Record values of metrics.
@@ -120,24 +112,76 @@ class Run:
         check_tags(tags)
         self._backend.runs.set_tags(self._run_id, tag_texts(tags))
 
-    def log_figure(self, figure: "Figure", name: str) -> None:
-        """Record a matplotlib figure as ``figures/name.png``."""
+    def log_evaluation(
+        self,
+        model: Any,
+        rows: Any,
+        *,
+        label: str | None = None,
+        features: Sequence[str] | None = None,
+        slices: Sequence[str] = (),
+        split: str | None = None,
+    ) -> Evaluation:
+        """Measure a fitted estimator on labelled rows, and record scores, curves, importance and slices.
+
+        Scores become metrics; figures (PNG), tables (Parquet), scores and report (JSON) go to ``evaluation/``. See
+        `evaluate_model` for what a classifier and a regressor get.
+
+        Args:
+            model: The estimator.
+            rows: A split of the training set, or a pandas frame.
+            label: Column with the truth; the training set's by default.
+            features: The model's columns; those that it was fitted on by default.
+            slices: Columns by whose values the scores are given too.
+            split: The split that *rows* are, where they are a frame: its scores belong to these rows.
+
+        Raises:
+            MissingColumnsError: The rows lack a column.
+            TrackingError: There is no row, no label was named, or the training set has no such split.
+        """
+        training_set = self._plan.training_set
+        if label is None and training_set is None:
+            raise TrackingError("evaluation", "nobody said which column holds the truth", "Give label=")
+        split = split or getattr(rows, "name", None) if hasattr(rows, "to_pandas") else split
+        names = features or getattr(model, "feature_names_in_", None)
+        if names is None:
+            names = [] if training_set is None else training_set.feature_names
+        found = evaluate_model(
+            model,
+            rows.to_pandas() if hasattr(rows, "to_pandas") else rows,
+            label=label or training_set.label,  # type: ignore[union-attr]
+            features=list(names),
+            slices=slices,
+        )
         with TemporaryDirectory() as folder:
-            file = _artifact_path(Path(folder), f"figures/{name}", ".png")
-            figure.savefig(file, dpi=120, bbox_inches="tight")
+            found.save(Path(folder, "evaluation"))
             self._backend.runs.log_folder(self._run_id, Path(folder))
+        self.log_metrics(found.metrics, split=split)
+        return found
 
-    def log_json(self, content: object, name: str) -> None:
-        """Record plain values as the artifact ``name.json``; secrets are redacted."""
-        self._log_texts({f"{name.removesuffix('.json')}.json": json_text(content)})
+    def child(self, name: str, *, params: Mapping[str, object] | None = None) -> "Run":
+        """Return a run below this one, on the same training set, to be used in a ``with`` block of its own."""
+        plan = replace(self._plan, name=name, params=dict(params or {}), parent=self._run_id)
+        return Run(self._backend, self._places, plan)
 
-    def log_file(self, file: Path | str, folder: str = "") -> None:
-        """Record a copy of a file, as it is, as an artifact in *folder*."""
-        source = Path(file)
-        with TemporaryDirectory() as scratch:
-            copy = _artifact_path(Path(scratch), f"{folder}/{source.name}" if folder else source.name, "")
-            copy.write_bytes(source.read_bytes())
-            self._backend.runs.log_folder(self._run_id, Path(scratch))
+    def log_search(self, search: Any) -> None:
+        """Record each trial of a hyperparameter search as a run below this one, and what was chosen as parameters.
+
+        Args:
+            search: A fitted ``GridSearchCV`` or ``RandomizedSearchCV``, or an Optuna study.
+
+        Raises:
+            TrackingError: It holds no trials.
+        """
+        for trial in trials_of(search):
+            with self.child(trial.name, params=trial.params) as run:
+                run.log_metrics(trial.metrics)
+                run.set_tags({"best": "true"} if trial.best else {})
+                if trial.failed:
+                    run.set_tags({"failed": "true"})
+            if trial.best:
+                self.log_params({"best": dict(trial.params)})
+                self.log_metrics({f"best.{name}": value for name, value in trial.metrics.items()})
 
     def log_model(
         self,
@@ -243,32 +287,6 @@ class Run:
         seconds = {"wall_seconds": time.monotonic() - self._wall, "cpu_seconds": time.process_time() - self._cpu}
         points = [MetricPoint(f"system/{name}", value, 0, now) for name, value in seconds.items()]
         self._backend.runs.log_metrics(self._run_id, points)
-
-    def _log_error(self, error: BaseException) -> None:
-        text = redact_text(f"{type(error).__name__}: {error}")[:_MAX_ERROR_CHARACTERS]
-        self._backend.runs.set_tags(self._run_id, {"lakehouse.error": text})
-        trace: Sequence[str] = traceback.format_exception(error)
-        self._log_texts({"error.txt": redact_text("".join(trace))})
-
-    def _log_texts(self, texts: Mapping[str, str]) -> None:
-        with TemporaryDirectory() as folder:
-            for path, text in texts.items():
-                _artifact_path(Path(folder), path, "").write_text(text, encoding="utf-8")
-            self._backend.runs.log_folder(self._run_id, Path(folder))
-
-
-def _artifact_path(folder: Path, path: str, suffix: str) -> Path:
-    """Return where the artifact *path* is to be written under *folder*, its parents made.
-
-    Raises:
-        TrackingError: The path leaves the folder.
-    """
-    wanted = path if not suffix or path.endswith(suffix) else f"{path}{suffix}"
-    file = (folder / wanted).resolve()
-    if not file.is_relative_to(folder.resolve()) or file == folder.resolve():
-        raise TrackingError(f"artifact {path!r}", "it lies outside the run's artifacts", "Use a plain relative name")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
 
 
 def _now_ms() -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from lakehouse.config import TrackingSettings
 from lakehouse.features.pins import AtOf
 from lakehouse.tracking.backend import RunRecord
 from lakehouse.tracking.code import CodeState, code_folder, load_entry
@@ -21,6 +22,7 @@ from lakehouse.tracking.scoring import Task, score_rows
 from lakehouse.tracking.values import check_tags
 from lakehouse.training import TrainingSet
 from lakehouse.training.registry import find_record
+from lakehouse.versioning import Lakehouse
 
 
 class Tracker(Deciding, Explaining):
@@ -34,7 +36,19 @@ class Tracker(Deciding, Explaining):
         experiment: Where new runs go.
         artifacts: Folder or URI for the artifacts of a new experiment; beside the file for SQLite, otherwise the
             server's own.
+        required_tags: Tags without which no run begins, such as ``owner`` and ``purpose``.
     """
+
+    @classmethod
+    def open(cls, lake: Lakehouse, settings: TrackingSettings) -> "Tracker":
+        """Return the tracker that a settings file describes."""
+        return cls(
+            lake,
+            settings.uri,
+            experiment=settings.experiment,
+            artifacts=settings.artifacts,
+            required_tags=settings.required_tags,
+        )
 
     def run(
         self,
@@ -60,10 +74,10 @@ class Tracker(Deciding, Explaining):
                 it returns the fitted model. What `reproduce` calls.
 
         Raises:
-            TrackingError: The entry is no function that can be imported, or a tag's name is kept for lineage. Nothing
-                was written.
+            TrackingError: The entry is no function that can be imported, a tag's name is kept for lineage, or a tag
+                that the settings require is missing. Nothing was written.
         """
-        check_tags(tags or {})
+        check_tags(tags or {}, required=self._required_tags)
         if entry is not None:
             load_entry(entry)
         plan = RunPlan(

@@ -1,7 +1,7 @@
 """Parameters and tags as backends keep them: text, of bounded length, without secrets. Standard library only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import PurePath
 
@@ -15,12 +15,16 @@ _MAX_TAG_CHARACTERS = 8000
 OWN_PREFIX = "lakehouse."
 
 
-def check_tags(tags: Mapping[str, object]) -> None:
-    """Check that a caller's tags leave ours alone: lineage is searched by them.
+def check_tags(tags: Mapping[str, object], *, required: Sequence[str] = ()) -> None:
+    """Check that a caller's tags leave ours alone, lineage is searched by them, and that those required are there.
 
     Raises:
-        TrackingError: A name begins with ``lakehouse.``.
+        TrackingError: A name begins with ``lakehouse.``, or a required tag is missing or empty.
     """
+    missing = [name for name in required if not str(tags.get(name, "")).strip()]
+    if missing:
+        hint = f"Give tags={{{', '.join(f'{name!r}: …' for name in missing)}}}; the settings require them of every run"
+        raise TrackingError("tags", f"{', '.join(missing)} missing", hint)
     taken = sorted(name for name in tags if name.startswith(OWN_PREFIX))
     if taken:
         raise TrackingError(f"tags {', '.join(taken)}", f"names with {OWN_PREFIX} are kept for lineage", "Rename them")

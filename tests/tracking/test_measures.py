@@ -13,6 +13,7 @@ TRUTH = RANDOM.integers(0, 2, 300)
 CHANCE = np.round(np.clip(TRUTH * 0.3 + RANDOM.random(300) * 0.7, 0, 1), 1)  # Rounded: many are equal.
 VALUES = RANDOM.normal(size=300)
 WEIGHTS = RANDOM.integers(0, 4, 300).astype(float)
+LETTERS, GUESSED = RANDOM.choice(list("abc"), 300), RANDOM.choice(list("abc"), 300)
 
 ORACLES = {
     "auc": (TRUTH, CHANCE, lambda t, a, w: sk.roc_auc_score(t, a, sample_weight=w)),
@@ -20,6 +21,14 @@ ORACLES = {
     "log_loss": (TRUTH, CHANCE, lambda t, a, w: sk.log_loss(t, a, sample_weight=w)),
     "brier": (TRUTH, CHANCE, lambda t, a, w: sk.brier_score_loss(t, a, sample_weight=w)),
     "accuracy": (TRUTH, CHANCE > 0.5, lambda t, a, w: sk.accuracy_score(t, a, sample_weight=w)),
+    "balanced_accuracy": (
+        TRUTH,
+        (CHANCE > 0.5).astype(int),
+        lambda t, a, w: sk.balanced_accuracy_score(t, a, sample_weight=w),
+    ),
+    "f1": (LETTERS, GUESSED, lambda t, a, w: sk.f1_score(t, a, sample_weight=w, average="macro")),
+    "precision": (LETTERS, GUESSED, lambda t, a, w: sk.precision_score(t, a, sample_weight=w, average="macro")),
+    "recall": (LETTERS, GUESSED, lambda t, a, w: sk.recall_score(t, a, sample_weight=w, average="macro")),
     "rmse": (VALUES, CHANCE, lambda t, a, w: sk.root_mean_squared_error(t, a, sample_weight=w)),
     "mae": (VALUES, CHANCE, lambda t, a, w: sk.mean_absolute_error(t, a, sample_weight=w)),
     "r2": (VALUES, CHANCE, lambda t, a, w: sk.r2_score(t, a, sample_weight=w)),

@@ -24,6 +24,7 @@ _STANDARD_TAGS = {
     "lakehouse.entry": "mlflow.source.name",
     "lakehouse.author": "mlflow.user",
     "lakehouse.error": "mlflow.note.content",
+    "lakehouse.parent": "mlflow.parentRunId",
 }
 """Our tags that MLflow's pages show under names of their own."""
 
