@@ -4,10 +4,11 @@ from lakehouse.errors import TableNotFoundError
 from lakehouse.refs import TableRef
 from lakehouse.tracking.comparison import RunComparison, compare_runs
 from lakehouse.tracking.connected import Connected
-from lakehouse.tracking.impact import Impact, impact_of
+from lakehouse.tracking.impact import Asked, Impact, impact_of
 from lakehouse.tracking.lineage import Lineage, lineage_of
 from lakehouse.tracking.models import load_checked
 from lakehouse.tracking.reproduction import Reproduction, reproduce
+from lakehouse.tracking.upstream import upstream_graph
 
 
 class Explaining(Connected):
@@ -26,24 +27,32 @@ class Explaining(Connected):
     def lineage(self, model: str) -> Lineage:
         """Return where a model comes from: run, training set, table versions, code and environment.
 
+        Its ``graph`` goes on from there: feature views, the commits and inputs that made each table version, up to the
+        sources, with cycles and deleted things shown.
+
         Raises:
             TrackingError: There is no such model.
         """
-        return lineage_of(self._backend, self._resolve(model))
+        found = self._resolve(model)
+        return lineage_of(self._backend, found, graph=lambda run: upstream_graph(self._lake, found, run))
 
-    def impact(self, ref: str, *, onwards: bool = False) -> Impact:
-        """Return what was made from a table version: runs in every experiment, registered models, live aliases.
+    def impact(self, ref: str, *, onwards: bool = False, online: str | None = None) -> Impact:
+        """Return what was made from a table version, through other tables too.
+
+        Those are tables, runs in every experiment, registered models, live aliases, scores and online records.
 
         Args:
             ref: ``schema.table@7``.
             onwards: Also what was made from later versions.
+            online: URI of an online store to look into.
 
         Raises:
             InvalidRefError: The ref can't be read.
             TrackingError: The ref names no version.
         """
         wanted = TableRef.parse(ref)
-        return impact_of(self._backend, wanted, onwards=onwards, table_id=self._table_id(str(wanted.name)))
+        asked = Asked(wanted, onwards, self._table_id(str(wanted.name)), online)
+        return impact_of(self._backend, self._lake, asked)
 
     def reproduce(self, model: str) -> Reproduction:
         """Rebuild a model's training set from its record, train it again, and say what came out equal.

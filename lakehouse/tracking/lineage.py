@@ -1,16 +1,19 @@
 """From a model back to its data: one record, as text, plain values or JSON.
 
-Start at `lineage_of`. It reads what the run and the registered version recorded; it opens no table.
+Start at `lineage_of`. It reads what the run and the registered version recorded; it opens no table before `graph` is
+asked for.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from lakehouse.refs import format_moment
 from lakehouse.tracking.backend import Backend, Dataset, RunRecord
+from lakehouse.tracking.graph import Graph
 from lakehouse.tracking.models import ResolvedModel
 
 _TRAINING_SET = "lakehouse.training_set"
@@ -53,7 +56,7 @@ class InputRows:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lineage:
     """Where a model comes from.
 
@@ -77,6 +80,7 @@ class Lineage:
         environment: Python, Java, Spark, Delta, hardware.
         params: Parameters of the run.
         metrics: Newest metrics of the run.
+        upstream: Computes `graph` when it is asked for.
     """
 
     model: str
@@ -98,6 +102,16 @@ class Lineage:
     environment: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
+    upstream: Callable[[], Graph] = field(default=Graph, repr=False, compare=False)
+
+    @property
+    def graph(self) -> Graph:
+        """Everything on the way from the sources: table versions, the commits and inputs that made them.
+
+        It reads the history of each table on the way. Print it, or save it as ``.svg``, ``.png``, ``.mmd``
+        or ``.json``.
+        """
+        return self.upstream()
 
     @property
     def refs(self) -> list[str]:
@@ -106,7 +120,9 @@ class Lineage:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {**asdict(self), "started": format_moment(self.started)}
+        plain = asdict(replace(self, upstream=Graph))
+        del plain["upstream"]
+        return {**plain, "started": format_moment(self.started)}
 
     def to_json(self) -> str:
         """Return JSON text."""
@@ -132,9 +148,10 @@ class Lineage:
         return lines
 
 
-def lineage_of(backend: Backend, model: ResolvedModel) -> Lineage:
-    """Return where a model comes from."""
+def lineage_of(backend: Backend, model: ResolvedModel, *, graph: Callable[[RunRecord], Graph]) -> Lineage:
+    """Return where a model comes from; *graph* computes the way from the sources when somebody asks."""
     run = backend.runs.get(model.run_id)
+    found = lru_cache(maxsize=1)(lambda: graph(run))
     return Lineage(
         model=model.uri,
         name=model.name,
@@ -160,6 +177,7 @@ def lineage_of(backend: Backend, model: ResolvedModel) -> Lineage:
         environment=_present(**{name: run.tags.get(f"lakehouse.{name}") for name in _ENVIRONMENT}),
         params=dict(run.params),
         metrics=dict(run.metrics),
+        upstream=found,
     )
 
 

@@ -116,6 +116,12 @@ def find_record(lake: Lakehouse, name: str, *, digest: str | None = None) -> Tra
     return TrainingSetRecord.from_json(found[0].record)
 
 
+def training_set_records(lake: Lakehouse) -> list[TrainingSetRecord]:
+    """Return the records of all training sets, oldest first."""
+    rows = sorted(_records(lake).rows(), key=lambda row: row.created_at)
+    return [TrainingSetRecord.from_json(row.record) for row in rows]
+
+
 def _known(digests: Sequence[str]) -> str:
     return f"It has {', '.join(digest[:12] for digest in digests)}"
 

@@ -70,6 +70,15 @@ class FolderLake:
     def resolve(self, ref: str) -> TableVersion:
         return version(ref, 9)
 
+    def tables(self) -> list[str]:
+        return []
+
+    def registry(self, name: str, *, schema: str, keys: list[str]) -> "FolderLake":
+        return self
+
+    def rows(self, **equal: object) -> list[object]:
+        return []
+
 
 def version(name: str, number: int, table_id: str = "0123abcd-0000-4000-8000-000000000000") -> TableVersion:
     return TableVersion(name, number, table_id, "cafe" * 4)

@@ -22,7 +22,7 @@ class World:
     """What was made.
 
     Attributes:
-        lake: ``raw.arrivals`` in three versions, of which the first is 0; ``raw.labels``.
+        lake: ``raw.arrivals`` in three versions, of which the first, 0, was made from ``src.events``; ``raw.labels``.
         store: URI of the MLflow store.
         features: Its feature store.
         tracker: Over both.
@@ -61,9 +61,14 @@ def delays(name: str = "delays") -> FeatureView:
 def make_lake(spark, root: Path) -> Lakehouse:
     lake = Lakehouse(spark, root=root)
     schema = "carrier string, arrived_at timestamp, delay double"
-    for first, last in ((0, HOURS), (HOURS, HOURS + 20), (HOURS + 20, HOURS + 40)):
-        events = [(carrier_of(hour), at(hour), float(hour % 7)) for hour in range(first, last)]
-        lake.table("raw.arrivals").append(spark.createDataFrame(events, schema), message=f"from hour {first}")
+    events = {
+        first: spark.createDataFrame([(carrier_of(h), at(h), float(h % 7)) for h in range(first, last)], schema)
+        for first, last in ((0, HOURS), (HOURS, HOURS + 20), (HOURS + 20, HOURS + 40))
+    }
+    lake.table("src.events").append(events.pop(0), message="what the source sent")
+    lake.table("raw.arrivals").append(lake.read("src.events"), message="from hour 0")
+    for first, rows in events.items():
+        lake.table("raw.arrivals").append(rows, message=f"from hour {first}")
     labels = [(hour, carrier_of(hour), at(hour), int((hour - 2) % 7 > 3)) for hour in range(2, HOURS)]
     schema = "flight_id int, carrier string, scheduled_at timestamp, is_late int"
     lake.table("raw.labels").append(spark.createDataFrame(labels, schema), message="labels")

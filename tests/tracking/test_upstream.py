@@ -1,0 +1,65 @@
+"""From a model up to the sources, and from a source down to what is live; deleted things and cycles are shown."""
+
+import pytest
+
+from lakehouse.tracking import Tracker
+from tests.tracking.records import FolderLake, Part, Rows, forest, frame, version
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")
+
+
+def edges(graph):
+    return {(edge.source, edge.target): edge.how for edge in graph.edges}
+
+
+def test_a_model_is_followed_to_the_source_of_each_table(world):
+    graph = world.tracker.lineage("models:/late/2").graph
+    found = edges(graph)
+    assert found["run 5 trees", "models:/late/2"] == "logged"
+    assert found["training set late", "run 5 trees"] == "trained on"
+    assert found["raw.labels@0", "training set late"] == "labels"
+    assert found["feature view delays v1", "training set late"] == "features"
+    assert found["raw.arrivals@0", "feature view delays v1"] == "source"
+    assert found["src.events@0", "raw.arrivals@0"] == "commit 0: from hour 0"
+    assert found["source of src.events", "src.events@0"] == "1 commits, the last: what the source sent"
+    assert not [node for node in graph.nodes if node.kind == "gone"]
+    assert "raw.arrivals@2" not in {node.id for node in graph.nodes}
+
+
+def test_a_source_is_followed_down_to_models_and_aliases(world):
+    world.tracker.register(world.trees.uri, "impact_model")
+    world.tracker.promote("impact_model", version=1, reason="test")
+    impact = world.tracker.impact("src.events@0")
+    assert [(found.ref, found.how) for found in impact.tables] == [("raw.arrivals@0", "read src.events@0: from hour 0")]
+    assert {run.name for run in impact.runs} >= {"0 trees", "5 trees"}
+    assert "models:/impact_model@champion" in impact.aliases
+    found = edges(impact.graph)
+    assert found["src.events@0", "raw.arrivals@0"] == "read"
+    assert found["models:/impact_model/1", "impact_model@champion"] == "alias"
+    assert world.tracker.impact("src.events@1").tables == ()
+
+
+def test_tables_and_records_that_are_gone_are_shown(world):
+    tracker = Tracker(FolderLake(), world.store, experiment="gone")
+    rows = Rows([("labels", version("gone.flights", 3))], splits={"train": Part("train", "11" * 32, frame(20))})
+    with tracker.run("old", training_set=rows) as run:
+        made = run.log_model(forest(), signature_from=rows.splits["train"])
+    graph = world.tracker.lineage(made.uri).graph
+    gone = {node.id: node.note for node in graph.nodes if node.kind == "gone"}
+    assert gone == {"training set flight_delay": "its record is gone", "gone.flights@3": "the table is gone"}
+    assert "[gone]" in str(graph)
+
+
+def test_tables_that_were_made_from_each_other_are_shown_as_a_cycle(world):
+    lake = world.lake
+    rows = lake.spark.createDataFrame([(1,)], "n int")
+    lake.table("loop.one").append(rows, message="begin")
+    lake.table("loop.two").append(lake.read("loop.one"), message="from one")
+    lake.table("loop.one").append(lake.read("loop.two"), message="and back")
+    tracker = Tracker(FolderLake(), world.store, experiment="gone")
+    with tracker.run("loop", training_set=Rows([("labels", version("loop.one", 1))])) as run:
+        made = run.log_model(forest(), signature_from=frame(9)[["temp", "delay_mean_7d"]])
+    found = edges(world.tracker.lineage(made.uri).graph)
+    assert found["loop.two@0", "loop.one@1"] == "commit 1: and back"
+    assert found["loop.one@0", "loop.two@0"] == "commit 0: from one (cycle)"
+    assert found["source of loop.one", "loop.one@0"].startswith("1 commits")
