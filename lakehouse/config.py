@@ -75,6 +75,28 @@ class TrackingSettings(Section):
     required_tags: list[str] = Field(default_factory=list)
 
 
+class ServingSettings(Section):
+    """What a feature server allows and keeps, where that isn't said on its command line.
+
+    Attributes:
+        max_rows: Rows that one request may have.
+        max_body_bytes: Size of a request's body.
+        max_seconds: Time for one answer.
+        reload_seconds: How often to look whether the model's alias has moved.
+        log_table: ``schema.table`` of the lake that sampled requests are kept in; None keeps none.
+        log_share: Share of the requests that are kept, from 0 to 1.
+        log_flush_seconds: How often they are written.
+    """
+
+    max_rows: int = 1000
+    max_body_bytes: int = 1 << 20
+    max_seconds: float = 5.0
+    reload_seconds: float = 5.0
+    log_table: str | None = None
+    log_share: float = 0.01
+    log_flush_seconds: float = 60.0
+
+
 class Settings(Section):
     """What :meth:`lakehouse.Lakehouse.open` reads.
 
@@ -83,12 +105,14 @@ class Settings(Section):
         spark: How a session is built.
         online: URI of the online store, such as ``lmdb:///srv/online``; None for offline only.
         tracking: Where runs and models are kept; None where nothing is tracked.
+        serving: What a feature server allows and keeps.
     """
 
     lake: LakeSettings
     spark: SparkSettings = SparkSettings()
     online: str | None = None
     tracking: TrackingSettings | None = None
+    serving: ServingSettings = ServingSettings()
 
 
 SettingsT = TypeVar("SettingsT", bound=Section)

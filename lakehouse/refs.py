@@ -181,7 +181,10 @@ def to_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None or moment.utcoffset() is None:
         hint = "Add one: 2026-06-01T00:00:00Z, or datetime(..., tzinfo=timezone.utc)"
         raise InvalidRefError(str(moment), "this moment has no time zone", hint)
-    return moment.astimezone(timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise InvalidRefError(str(moment), "this moment lies outside the years 1 to 9999 in UTC") from error
 
 
 def format_moment(moment: datetime) -> str:

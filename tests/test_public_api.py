@@ -8,8 +8,10 @@ import lakehouse
 PACKAGES = [
     "lakehouse",
     "lakehouse.features",
+    "lakehouse.inspection",
     "lakehouse.online",
     "lakehouse.quality",
+    "lakehouse.serving",
     "lakehouse.tables",
     "lakehouse.tracking",
     "lakehouse.training",

@@ -70,3 +70,9 @@ def test_a_moment_is_the_same_instant_in_utc(moment):
     parsed = parse_moment(moment.isoformat())
     assert parsed == moment
     assert parsed.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_a_moment_outside_of_the_calendar_in_utc_is_refused(moment):
+    with pytest.raises(InvalidRefError, match="1 to 9999"):
+        parse_moment(moment)

@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from lakehouse.cli.asked import AsJson, Config, Debug, Root, command_of
 from lakehouse.cli.exits import run_app
 
-_LOOK, _CHANGE = "Look (without Spark)", "Compare and change (starts Spark)"
+_LOOK, _CHANGE, _SERVE = "Look (without Spark)", "Compare and change (starts Spark)", "Serve (without Spark)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ VERBS = {
     "tag": VerbPlace("tag", "Give versions of tables a name that never moves.", _CHANGE),
     "untag": VerbPlace("tag", "Delete a tag: what it held is protected no longer.", _CHANGE),
     "restore": VerbPlace("restore", "Make an older version of a table the newest, as a new commit.", _CHANGE),
+    "serve": VerbPlace("serve", "Serve features and predictions over HTTP.", _SERVE),
 }
 """The verbs, in the order in which they are listed. A new one is a module and a line here."""
 

@@ -105,6 +105,17 @@ def settings_of(asked: Asked) -> "Settings":
     return settings if root is None else settings.model_copy(update={"lake": LakeSettings(root=root)})
 
 
+def settings_if_any(asked: Asked) -> "Settings | None":
+    """Return the settings that were asked for or lie where they are expected, None where there are none.
+
+    Raises:
+        ConfigError: A settings file is named and can't be read, or is wrong.
+    """
+    if _given(asked) == (None, None) and not os.path.isfile(_CONFIG):
+        return None
+    return settings_of(asked)
+
+
 @contextmanager
 def quiet_java(asked: Asked) -> Iterator[None]:
     """Start Java inside without its words on our stderr: what goes wrong comes back as an exception anyway."""

@@ -58,7 +58,7 @@ class ServedModel:
             MissingColumnsError: A row lacks an input column.
             SchemaError: A value doesn't fit the signature.
         """
-        return list(self.estimator.predict(self.frame(rows)).tolist()) if rows else []
+        return list(self._applied("predict", rows)) if rows else []
 
     def probabilities(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float]] | None:
         """Return class to probability of each row; None for a model that has none.
@@ -71,8 +71,7 @@ class ServedModel:
         if not rows:
             return []
         classes = [str(label) for label in self.estimator.classes_.tolist()]
-        found = self.estimator.predict_proba(self.frame(rows)).tolist()
-        return [dict(zip(classes, shares, strict=True)) for shares in found]
+        return [dict(zip(classes, shares, strict=True)) for shares in self._applied("predict_proba", rows)]
 
     def frame(self, rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
         """Return rows as the pandas frame that the model takes: its columns, in order, of its types.
@@ -89,6 +88,14 @@ class ServedModel:
                 raise MissingColumnsError(f"row {number} for {self.ref}", missing, list(row))
         columns = {name: self._column(name, kind, [row[name] for row in rows]) for name, kind in self.columns.items()}
         return pd.DataFrame(columns, columns=list(self.columns))
+
+    def _applied(self, method: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        frame = self.frame(rows)
+        try:
+            return list(getattr(self.estimator, method)(frame).tolist())
+        except (ValueError, TypeError) as error:
+            # Such as a null, for a model that takes none.
+            raise SchemaError("the request", f"{self.ref} refuses it: {str(error).splitlines()[0]}") from error
 
     def _column(self, name: str, kind: str, values: list[Any]) -> "pd.Series[Any]":
         import pandas as pd
