@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lakehouse.errors import LakehouseError
-    from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView, Sql
+    from lakehouse.features import (
+        Aggregation,
+        Entity,
+        FeatureService,
+        FeatureView,
+        OnDemandFeature,
+        Sql,
+        load_definitions,
+        moments,
+        reads,
+    )
     from lakehouse.features.store import FeatureStore
     from lakehouse.online import OnlineFeatures, OnlineReader, Status
     from lakehouse.refs import TableVersion
@@ -27,6 +37,7 @@ _HOMES = {
     "FeatureView": "lakehouse.features",
     "Lakehouse": "lakehouse.versioning",
     "LakehouseError": "lakehouse.errors",
+    "OnDemandFeature": "lakehouse.features",
     "OnlineFeatures": "lakehouse.online",
     "OnlineReader": "lakehouse.online",
     "Sql": "lakehouse.features",
@@ -37,6 +48,9 @@ _HOMES = {
     "Tag": "lakehouse.versioning",
     "Tracker": "lakehouse.tracking",
     "TrainingSet": "lakehouse.training",
+    "load_definitions": "lakehouse.features",
+    "moments": "lakehouse.features",
+    "reads": "lakehouse.features",
 }
 
 __all__ = [
@@ -48,6 +62,7 @@ __all__ = [
     "FeatureView",
     "Lakehouse",
     "LakehouseError",
+    "OnDemandFeature",
     "OnlineFeatures",
     "OnlineReader",
     "Sql",
@@ -58,6 +73,9 @@ __all__ = [
     "Tag",
     "Tracker",
     "TrainingSet",
+    "load_definitions",
+    "moments",
+    "reads",
 ]
 
 

@@ -4,10 +4,10 @@ In a ``conftest.py``: ``pytest_plugins = ["lakehouse.testing"]``. Then ``spark``
 ``--connect`` a Spark Connect session, and ``lake`` an empty lake for each test.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from chispa import assert_df_equality
@@ -19,6 +19,10 @@ from lakehouse.session import open_session
 from lakehouse.sql import quoted
 from lakehouse.tables import Table
 from lakehouse.versioning import Lakehouse
+
+if TYPE_CHECKING:
+    from lakehouse.features.offline_store import Service
+    from lakehouse.features.store import FeatureStore
 
 _SMALL = SparkSettings(
     app_name="lakehouse-tests",
@@ -61,6 +65,40 @@ def assert_same_rows(actual: DataFrame, expected: DataFrame) -> None:
 def assert_rows(actual: DataFrame, rows: Sequence[tuple[Any, ...]], schema: str) -> None:
     """Raise unless *actual* holds *rows*, in any order, under the columns and types of the DDL text *schema*."""
     assert_same_rows(actual, actual.sparkSession.createDataFrame(list(rows), schema))
+
+
+def assert_no_leakage(
+    store: "FeatureStore",
+    service: "Service",
+    labels: DataFrame | str,
+    timestamp: str,
+    *,
+    known_at: Mapping[str, str] | None = None,
+) -> None:
+    """Raise if a feature would be another one without what was not known yet at its label's time.
+
+    Args:
+        store: The feature store.
+        service: A service or view, or its registered name.
+        labels: Label rows, or a table ref.
+        timestamp: Column of the labels with the moment asked for.
+        known_at: Table to the column that says from when a row was known, as in `FeatureStore.verify`.
+    """
+    found = store.verify(service, labels, timestamp, known_at=known_at, checks=["leakage"])
+    assert found.passed, repr(found)
+
+
+def assert_deterministic(store: "FeatureStore", service: "Service", labels: DataFrame | str, timestamp: str) -> None:
+    """Raise if label rows get lost, doubled or changed, or features depend on how rows are spread over partitions.
+
+    Args:
+        store: The feature store.
+        service: A service or view, or its registered name.
+        labels: Label rows, or a table ref.
+        timestamp: Column of the labels with the moment asked for.
+    """
+    found = store.verify(service, labels, timestamp, checks=["labels", "determinism"])
+    assert found.passed, repr(found)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from lakehouse.features.definitions import (
     OnDemandFeature,
     Sql,
     load_definitions,
+    moments,
     reads,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "OnDemandFeature",
     "Sql",
     "load_definitions",
+    "moments",
     "reads",
 ]
 

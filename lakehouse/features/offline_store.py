@@ -9,13 +9,14 @@ from pyspark.sql import DataFrame
 
 from lakehouse.errors import DefinitionError
 from lakehouse.features.definitions import FeatureService, FeatureView
+from lakehouse.features.definitions.moments import Moments, times_of
 from lakehouse.features.descriptions import DefinitionList, Description, describe, list_definitions
 from lakehouse.features.findings import CHECKS, Verification
 from lakehouse.features.historical import HistoricalFeatures
 from lakehouse.features.offline_tables import OfflineWrite, write_offline
 from lakehouse.features.pins import AtOf, Pins
 from lakehouse.features.registered import find_service
-from lakehouse.features.snapshots import Moments, snapshot_labels, times_of
+from lakehouse.features.snapshots import snapshot_labels
 from lakehouse.features.verification import Question, verify
 from lakehouse.training import LabelColumns, TrainingSet, load_training_set
 from lakehouse.versioning import Lakehouse

@@ -4,6 +4,7 @@ from lakehouse.features.definitions.aggregations import COUNTS, FUNCTIONS, QUANT
 from lakehouse.features.definitions.code import Sql, digest_of, function_digest, reads
 from lakehouse.features.definitions.durations import canonical_duration, duration_us
 from lakehouse.features.definitions.files import load_definitions
+from lakehouse.features.definitions.moments import moments
 from lakehouse.features.definitions.on_demand import OnDemandFeature, on_demand_values, request_values
 from lakehouse.features.definitions.services import FeatureService
 from lakehouse.features.definitions.views import Entity, FeatureView
@@ -23,6 +24,7 @@ __all__ = [
     "duration_us",
     "function_digest",
     "load_definitions",
+    "moments",
     "on_demand_values",
     "reads",
     "request_values",
