@@ -43,11 +43,12 @@ def shaken(flights):
     return flights.withColumn("delay", F.col("delay") + F.rand())
 
 
+QUERY = "select carrier, departed as left_at, delay from raw.flights"
 RIGHT = FeatureService(
     "right",
     [
         view("plain", "raw.flights", available_at="known_at"),
-        view("query", "select carrier, departed as left_at, delay from raw.flights", derived={"d": "-delay"}, column="d"),
+        view("query", QUERY, derived={"d": "-delay"}, column="d"),
         view("derived", "raw.flights", timestamp="t", derived={"t": "left_at + interval 1 hour"}),
     ],
 )  # fmt: skip
