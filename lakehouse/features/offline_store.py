@@ -11,6 +11,7 @@ from lakehouse.errors import DefinitionError
 from lakehouse.features.definitions import FeatureService, FeatureView
 from lakehouse.features.definitions.moments import Moments, times_of
 from lakehouse.features.descriptions import DefinitionList, Description, describe, list_definitions
+from lakehouse.features.explanations import Explanation, explain
 from lakehouse.features.findings import CHECKS, Verification
 from lakehouse.features.historical import HistoricalFeatures
 from lakehouse.features.offline_tables import OfflineWrite, write_offline
@@ -132,6 +133,32 @@ class OfflineStore:
         rows = self._labels(labels, pins)
         question = Question(rows, self._service(service), timestamp, pins, known_at or {})
         return verify(question, checks)
+
+    def explain(
+        self,
+        service: Service,
+        labels: DataFrame | str | None = None,
+        timestamp: str | None = None,
+        *,
+        at: AtOf = None,
+    ) -> Explanation:
+        """Return what computing features would read (files and bytes after skipping), and about what it would cost.
+
+        Args:
+            service: The features.
+            labels: Label rows, or a table ref, that would be asked for; without them whole sources count.
+            timestamp: Column of the labels with the moment asked for.
+            at: Which versions of the sources to read.
+
+        Raises:
+            DefinitionError: Labels without *timestamp*, or the other way round.
+            MissingColumnsError: The labels lack a key or the timestamp.
+        """
+        if (labels is None) != (timestamp is None):
+            raise DefinitionError("explain", "labels and timestamp go together", "Give both, or neither")
+        pins = Pins(self.lake, at)
+        rows = None if labels is None else self._labels(labels, pins)
+        return explain(self._service(service), pins, labels=rows, timestamp=timestamp)
 
     def create_training_set(
         self,
