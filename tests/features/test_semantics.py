@@ -257,6 +257,18 @@ def test_where_decides_which_events_count_and_null_does_not():
     assert window([5], table, "x", "last_n", "1h", n=9, where="flag") == [[0.0]]
 
 
+def test_each_window_has_its_own_length():
+    made = view(*[Aggregation("*", "count", length, name=length) for length in ("1h", "2h", "3h")])
+    assert computed(made, labels(3 * H), events([0, H, 2 * H])) == {"1h": [1], "2h": [2], "3h": [3]}
+
+
+def test_extremes_put_the_negative_zero_before_the_other():
+    for values in ([0.0, -0.0], [-0.0, 0.0]):
+        (least,) = window([5], events([0, 1], values), "x", "min", "1h")
+        (greatest,) = window([5], events([0, 1], values), "x", "max", "1h")
+        assert (math.copysign(1, least), math.copysign(1, greatest)) == (-1, 1)
+
+
 # labels and sources
 
 
