@@ -1,4 +1,4 @@
-"""What was made with definitions that change or go: online records, training sets. Changes nothing."""
+"""What was made with definitions that change or go: online records, training sets, feature tables. Changes nothing."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from lakehouse.versioning import Lakehouse
 
 
 def affected_by(plan: Plan, lake: Lakehouse, online: str | None) -> list[Affected]:
-    """Return the online records and training sets that were made with what a plan changes or removes.
+    """Return what was made with the views that a plan changes or removes: online records, feature tables, training sets.
 
     Args:
         plan: What is going to be done.
@@ -20,7 +20,7 @@ def affected_by(plan: Plan, lake: Lakehouse, online: str | None) -> list[Affecte
     views = {change.name: change for change in plan.outdated if change.kind == "feature view"}
     if not views:
         return []
-    return [*_online_records(views, online), *_training_sets(views, lake)]
+    return [*_online_records(views, online), *_feature_tables(views, lake), *_training_sets(views, lake)]
 
 
 def _online_records(views: Mapping[str, Change], online: str | None) -> list[Affected]:
@@ -38,6 +38,18 @@ def _online_records(views: Mapping[str, Change], online: str | None) -> list[Aff
         for name, change in views.items()
         if name in stored
     ]
+
+
+def _feature_tables(views: Mapping[str, Change], lake: Lakehouse) -> list[Affected]:
+    rows = lake.registry("offline_tables", schema="table string, number bigint", keys=["table", "number"]).rows()
+    newest = {row.table: row for row in sorted(rows, key=lambda row: row.number)}
+    found = []
+    for table, row in sorted(newest.items()):
+        because = [f"view {name} is {change.action}" for name, change in views.items() if name in json.loads(row.views)]
+        if because:
+            effect = "is computed anew by the next write_offline"
+            found.append(Affected("feature table", table, ", ".join(because), effect))
+    return found
 
 
 def _training_sets(views: Mapping[str, Change], lake: Lakehouse) -> list[Affected]:

@@ -49,7 +49,7 @@ class Affected:
     """Something that was made with a definition that changes or goes.
 
     Attributes:
-        kind: ``online records``, ``training set``, ``offline table`` or ``feature service``.
+        kind: ``online records``, ``training set``, ``feature table`` or ``feature service``.
         name: Its name.
         because: The definition.
         effect: What happens to it.
