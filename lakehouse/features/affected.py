@@ -10,7 +10,7 @@ from lakehouse.versioning import Lakehouse
 
 
 def affected_by(plan: Plan, lake: Lakehouse, online: str | None) -> list[Affected]:
-    """Return what was made with the views that a plan changes or removes: online records, feature tables, training sets.
+    """Return what was made with the views that a plan changes or removes: records, feature tables, training sets.
 
     Args:
         plan: What is going to be done.
