@@ -170,26 +170,19 @@ def _services_affected(plan: Plan, newest: Registered) -> list[Affected]:
     Raises:
         DefinitionError: Such a service would have no meaning any more.
     """
-    changed = {change.name: change for change in plan.of("changed") if change.kind == "feature view"}
+    changed = [change.definition for change in plan.of("changed")]
+    after = {view.name: plain_of(view) for view in changed if isinstance(view, FeatureView)}
     planned = {change.name for change in plan.changes if change.kind == "feature service"}
     found = []
     for (kind, name), row in _live(newest).items():
-        if kind != "feature service" or name in planned:
-            continue
         plain = json.loads(row.definition)
-        views = [view for view in plain["views"] if view in changed]
-        if views:
-            after = {view: plain_of(_given(changed[view])) for view in views}
-            old = {view: newest["feature view", view].definition for view in plain["views"] if view not in views}
-            whole = [after[view] if view in after else json.loads(old[view]) for view in plain["views"]]
-            FeatureService.from_dict({**plain, "views": whole})
-            found.append(Affected("feature service", name, f"view {', '.join(views)}", "follows its views"))
+        views = [view for view in plain.get("views", ()) if view in after]
+        if kind != "feature service" or name in planned or not views:
+            continue
+        whole = [after.get(view) or json.loads(newest["feature view", view].definition) for view in plain["views"]]
+        FeatureService.from_dict({**plain, "views": whole})
+        found.append(Affected("feature service", name, f"view {', '.join(views)}", "follows its views"))
     return found
-
-
-def _given(change: Change) -> Definition:
-    assert change.definition is not None
-    return change.definition
 
 
 def _check(lake: Lakehouse, given: Sequence[Definition], plan: Plan) -> None:
