@@ -25,6 +25,7 @@ from lakehouse.online.generations import (
     register_view,
     stored_view,
 )
+from lakehouse.online.on_demand import plain_on_demand
 from lakehouse.online.record_kernel import RecordKernel
 from lakehouse.online.value_types import micros_of
 from lakehouse.online.writing import empty_record, records_for
@@ -97,12 +98,13 @@ def materialize(
     # All views are checked before anything is written.
     sources = [read_events(view, pins) for view in service.views]
     kernels = [_record_kernel(events) for events in sources]
+    computed = plain_on_demand(service)
     with open_store(store_uri, writable=True) as store:
         written = tuple(
             _materialize_view(store, events, kernel, moment) for events, kernel in zip(sources, kernels, strict=True)
         )
         views = {view.name: dict(zip(view.keys, service.label_keys(view), strict=True)) for view in service.views}
-        register_service(store, service.name, views)
+        register_service(store, service.name, views, computed)
     return Materialization(service.name, moment, written)
 
 

@@ -16,6 +16,7 @@ from lakehouse.features.pins import Pins
 from lakehouse.features.plans import Plan
 from lakehouse.features.registered import apply_definitions
 from lakehouse.online import OnlineFeatures, OnlineReader
+from lakehouse.online.on_demand import renew_on_demand
 from lakehouse.versioning import Lakehouse
 
 
@@ -66,6 +67,8 @@ class FeatureStore(OfflineStore):
         for change in plan.of("changed"):
             if self.online is not None and isinstance(change.definition, FeatureView):
                 mark_stale(change.definition, Pins(self.lake), store_uri=self.online)
+            if self.online is not None and isinstance(change.definition, FeatureService):
+                renew_on_demand(change.definition, self.online)
         print(plan)
         return plan
 

@@ -1,14 +1,15 @@
 """What a store says about its views and services, and how a view's records are replaced as a whole.
 
 The metadata document holds ``views`` (layout, the record of an unknown key, and what was materialized), ``services``
-(views in order, names of their keys), ``namespaces`` in use, when they ``end`` where the store lets records expire, and
-those ``dropped`` but not yet emptied. A full materialization fills a namespace of its own: `begin_generation`, any
-number of `put_many`, `publish`. Readers see the old generation until `publish`, then the new one, never both.
+(views in order, names of their keys), ``on_demand`` (the services' on-demand features), ``namespaces`` in use, when
+they ``end`` where the store lets records expire, and those ``dropped`` but not yet emptied. A full materialization
+fills a namespace of its own: `begin_generation`, any number of `put_many`, `publish`. Readers see the old generation
+until `publish`, then the new one, never both.
 """
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,19 +79,28 @@ def register_view(store: OnlineStore, view: OnlineView, empty: bytes) -> None:
     _change_if_new(store, change)
 
 
-def register_service(store: OnlineStore, name: str, views: Mapping[str, Mapping[str, str]]) -> None:
+def register_service(
+    store: OnlineStore,
+    name: str,
+    views: Mapping[str, Mapping[str, str]],
+    on_demand: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Take in a service.
 
     Args:
         store: The store.
         name: Its name.
         views: Its views in order: key columns of each to the columns of a request that hold them.
+        on_demand: Its on-demand features in order, as plain values.
     """
     plain = [{"view": view, "keys": dict(keys)} for view, keys in views.items()]
+    computed = [dict(feature) for feature in on_demand]
 
     def change(document: Document) -> Document:
         _prepared(document)
         document["services"][name] = plain
+        if computed or name in document["on_demand"]:
+            document["on_demand"][name] = computed
         return document
 
     _change_if_new(store, change)
@@ -233,7 +243,7 @@ def _prepared(document: Document) -> None:
     document.setdefault("format", FORMAT)
     document.setdefault("next", 0)
     document.setdefault("dropped", [])
-    for what in ("views", "services", "namespaces", "ends"):
+    for what in ("views", "services", "on_demand", "namespaces", "ends"):
         document.setdefault(what, {})
 
 

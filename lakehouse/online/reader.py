@@ -9,6 +9,7 @@ from typing import Any
 from lakehouse.errors import MissingColumnsError, OnlineStoreError, SchemaError, did_you_mean
 from lakehouse.online.generations import StoredView, check_format, stored_service, stored_view
 from lakehouse.online.keys import KeyEncoder
+from lakehouse.online.on_demand import OnDemandPlan
 from lakehouse.online.records import Reading, RecordReader, too_early
 from lakehouse.online.results import OnlineFeatures
 from lakehouse.online.statuses import Status
@@ -69,8 +70,9 @@ class _ServicePlan:
     views: tuple[_ViewPlan, ...]
     encoders: tuple[KeyEncoder, ...]
     keys: tuple[str, ...]
-    key_set: frozenset[str]
+    asked: frozenset[str]
     features: tuple[str, ...]
+    on_demand: OnDemandPlan | None
 
     @classmethod
     def of(cls, store: OnlineStore, name: str, key_columns: Mapping[str, str]) -> "_ServicePlan":
@@ -92,7 +94,12 @@ class _ServicePlan:
         keys = tuple(dict.fromkeys(part[0] for parts in spelled.values() for part in parts))
         features = tuple(feature.name for view in views.values() for feature in view.view.features)
         ordered = tuple(encoders[place] for place in range(len(distinct)))
-        return cls(epoch, tuple(plans), ordered, keys, frozenset(keys), features)
+        renamed = {key: key_columns.get(key, column) for own in service.values() for key, column in own.items()}
+        computed = OnDemandPlan.of(document, name, features, renamed)
+        asked = frozenset((*keys, *(computed.request if computed else ())))
+        return cls(
+            epoch, tuple(plans), ordered, keys, asked, (*features, *(computed.names if computed else ())), computed
+        )
 
 
 class OnlineReader:
@@ -126,13 +133,15 @@ class OnlineReader:
 
         Args:
             service: Name of a service that was materialized.
-            rows: One dict a request row, with the service's keys and nothing else. A null key is one never seen.
+            rows: One dict a request row, with the service's keys, what its on-demand features ask for, and no more. A
+                null key is one never seen.
             at: An aware datetime or ISO text with a zone; default now.
             key_columns: Keys that the rows hold under other names, on top of those that the service renames itself.
 
         Raises:
             FeatureNotFoundError: The store has no such service.
-            MissingColumnsError: A row lacks a key; names row and key.
+            MissingColumnsError: A row lacks a key or request column; names row and column.
+            OnDemandError: A request column is of another type, or an on-demand feature's function failed.
             SchemaError: A row has a key that the service doesn't know, or a value of the wrong type; names them.
             InvalidRefError: *at* has no time zone.
             OnlineStoreError: *at* lies before the records' own moment, a view was never materialized, or a record is
@@ -142,7 +151,15 @@ class OnlineReader:
         renamed = tuple((key_columns or {}).items())
         plan = self._plan(service, renamed)
         while True:
-            found = self.store.get_many(_addresses(plan, rows, service))
+            try:
+                addresses = _addresses(plan, rows, service)
+            except SchemaError:
+                # What a service asks for may have changed since the plan was made.
+                before, plan = plan, self._plan(service, renamed, fresh=True)
+                if plan.epoch == before.epoch:
+                    raise
+                continue
+            found = self.store.get_many(addresses)
             if found.epoch == plan.epoch:
                 return _features(plan, rows, found, moment)
             plan = self._plan(service, renamed, fresh=True)
@@ -175,7 +192,7 @@ def _addresses(plan: _ServicePlan, rows: Sequence[Mapping[str, Any]], service: s
         raise SchemaError("the request", f"rows is a {type(rows).__name__}, and must be a list of dicts")
     addresses = []
     for number, row in enumerate(rows):
-        if type(row) is not dict or row.keys() != plan.key_set:
+        if type(row) is not dict or row.keys() != plan.asked:
             _check_row(plan, row, number, service)
         keys = [encoder.encode(row, number) for encoder in plan.encoders]
         for view in plan.views:
@@ -191,12 +208,12 @@ def _check_row(plan: _ServicePlan, row: object, number: int, service: str) -> No
     subject = f"row {number} of the request"
     if not isinstance(row, Mapping):
         raise SchemaError(subject, f"it is a {type(row).__name__}, and must be a dict of keys")
-    missing = [key for key in plan.keys if key not in row]
+    missing = [key for key in (*plan.keys, *sorted(plan.asked.difference(plan.keys))) if key not in row]
     if missing:
         raise MissingColumnsError(subject, missing, [str(key) for key in row])
     for key in row:
-        if key not in plan.key_set:
-            hint = did_you_mean(nearest_names(str(key), plan.keys)) or f"Its keys are {', '.join(plan.keys)}"
+        if key not in plan.asked:
+            hint = did_you_mean(nearest_names(str(key), plan.asked)) or f"Its keys are {', '.join(plan.keys)}"
             raise SchemaError(subject, f"feature service {service!r} has no key {key!r}. {hint}")
 
 
@@ -207,4 +224,7 @@ def _features(plan: _ServicePlan, rows: Sequence[Mapping[str, Any]], found: Snap
         [view.read(record, at) for view, record in zip(views, records[first : first + width], strict=True)]
         for first in range(0, len(records), width)
     ]
+    if plan.on_demand is not None:
+        for number, (row, found_row) in enumerate(zip(rows, readings, strict=True)):
+            found_row.append(plan.on_demand.reading(row, found_row, at, number))
     return OnlineFeatures(plan.keys, plan.features, rows, readings, at=at)

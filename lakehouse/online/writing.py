@@ -11,6 +11,7 @@ from lakehouse.features.engine import Changes, change_times, compute
 from lakehouse.online.encoding import Steps, encode_records
 from lakehouse.online.generations import register_service, register_view
 from lakehouse.online.keys import encode_key
+from lakehouse.online.on_demand import plain_on_demand
 from lakehouse.online.record_kernel import RecordKernel, with_masks
 from lakehouse.online.stores import OnlineStore, open_store
 from lakehouse.online.views import ALWAYS
@@ -88,7 +89,7 @@ def register(store: OnlineStore, service: FeatureService, events: Mapping[str, p
     for name, kernel in kernels.items():
         register_view(store, kernel.view, empty_record(kernel, events[name]))
     keys = {view.name: dict(zip(view.keys, service.label_keys(view), strict=True)) for view in service.views}
-    register_service(store, service.name, keys)
+    register_service(store, service.name, keys, plain_on_demand(service))
     return kernels
 
 
