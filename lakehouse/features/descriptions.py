@@ -226,7 +226,10 @@ def _inputs(plain: Mapping[str, Any]) -> str:
 
 
 def _features_of(events: Events) -> dict[str, tuple[str, str]]:
-    kinds = {item.name: item.dataType.simpleString() for item in from_arrow_schema(events.features)}
+    kinds = {
+        item.name: item.dataType.simpleString()
+        for item in from_arrow_schema(events.features, prefer_timestamp_ntz=True)
+    }
     view = events.view
     age = "" if view.ttl is None else f", at most {view.ttl} old"
     told = {name: f"newest {name}{age}" for name in view.columns}

@@ -170,7 +170,9 @@ def _with_features(
     )
     right = with_bucket(reachable, [column_of(key) for key in kernel.keys], count)
     stage = _Stage(replace(kernel, label_keys=tuple(hidden)), tuple(labels.columns))
-    result = T.StructType([*labels.schema.fields, *from_arrow_schema(events.features).fields])
+    result = T.StructType(
+        [*labels.schema.fields, *from_arrow_schema(events.features, prefer_timestamp_ntz=True).fields]
+    )
     return left.groupBy(BUCKET).cogroup(right.groupBy(BUCKET)).applyInArrow(stage.function(), result)
 
 

@@ -161,7 +161,9 @@ def _change(definition: Definition, before: Any) -> Change:
 def _removals(given: Sequence[Definition], newest: Registered) -> list[Change]:
     kept = set(map(key_of, given))
     gone = [row for key, row in _live(newest).items() if key not in kept]
-    return [Change("removed", row.kind, row.name, row.version + 1, None) for row in gone]
+    order = list(KINDS.values())
+    ordered = sorted(gone, key=lambda row: (order.index(row.kind), row.name))
+    return [Change("removed", row.kind, row.name, row.version + 1, None) for row in ordered]
 
 
 def _services_affected(plan: Plan, newest: Registered) -> list[Affected]:
