@@ -44,12 +44,13 @@ def shaken(flights):
     return flights.withColumn("delay", F.col("delay") + F.rand())
 
 
+HOUR_LATER = {"t": "left_at + interval 1 hour"}
 QUERY = "select carrier, departed as left_at, delay from raw.flights"
 RIGHT = FeatureService(
     "right",
     [
         view("query", QUERY, derived={"d": "-delay"}, column="d"),
-        view("derived", "raw.flights", timestamp="t", available_at="known_at", derived={"t": "left_at + interval 1 hour"}),
+        view("derived", "raw.flights", timestamp="t", available_at="known_at", derived=HOUR_LATER),
     ],
 )  # fmt: skip
 
