@@ -42,9 +42,9 @@ _VERSION = re.compile(
     r"|DELTA_UNSUPPORTED_TIME_TRAVEL_\w+|DELTA_NO_\w+_FOUND)"
 )
 _STORAGE = re.compile(
-    r"DELTA_CANNOT_CREATE_LOG_PATH|FILE_NOT_EXIST|FileNotFoundException|AccessDeniedException|Permission denied"
-    r"|AccessControlException|Read-only file system|No space left on device|DELTA_RESTORE\w*MISSING|Mkdirs failed"
-    r"|DELTA_TRUNCATED_TRANSACTION_LOG|DELTA_FILE_NOT_FOUND\w*|IOException"
+    r"DELTA_CANNOT_CREATE_LOG_PATH|FAILED_READ_FILE|FILE_NOT_EXIST|FileNotFoundException|AccessDeniedException"
+    r"|Permission denied|AccessControlException|Read-only file system|No space left on device|DELTA_RESTORE\w*MISSING"
+    r"|Mkdirs failed|DELTA_TRUNCATED_TRANSACTION_LOG|DELTA_FILE_NOT_FOUND\w*|IOException"
 )
 _SCHEMA = re.compile(
     r"\[(DELTA_FAILED_TO_MERGE_FIELDS|DELTA_METADATA_MISMATCH|DELTA_SCHEMA\w*|DELTA_INVALID_CHARACTERS_IN_COLUMN_NAME\w*"
