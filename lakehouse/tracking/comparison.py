@@ -1,12 +1,14 @@
 """Two runs side by side: what differs in parameters, metrics, data, code and packages. Changes nothing."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
+from lakehouse.tables import TableDiff
 from lakehouse.tracking.backend import RunRecord, RunStore
 
 REQUIREMENTS_FILE = "environment/requirements.txt"
@@ -14,7 +16,13 @@ REQUIREMENTS_FILE = "environment/requirements.txt"
 _ENVIRONMENT = ("python", "java", "spark", "delta", "hardware")
 _CODE = ("commit", "dirty")
 
+_REF = re.compile(r"(?P<table>.+)@(?P<version>\d+) \[(?P<id>.*)\]")
+
 ValueT = TypeVar("ValueT")
+
+
+def _no_diff(table: str, first: int, second: int) -> TableDiff | str:
+    return "there is no lakehouse at hand to read it from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Difference(Generic[ValueT]):
     second: ValueT | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunComparison:
     """What differs between two runs; what is equal is left out, except for metrics.
 
@@ -39,6 +47,7 @@ class RunComparison:
         code: What differs of the code: commit, dirty.
         environment: What differs of Python, Java, Spark, Delta, hardware.
         packages: Packages of other versions.
+        diff: Compares a table at two versions; `data` calls it.
     """
 
     first: str
@@ -50,10 +59,31 @@ class RunComparison:
     code: Mapping[str, Difference[str]]
     environment: Mapping[str, Difference[str]]
     packages: Mapping[str, Difference[str]]
+    diff: Callable[[str, int, int], TableDiff | str] = field(default=_no_diff, repr=False, compare=False)
+
+    @property
+    def data(self) -> dict[str, TableDiff | str]:
+        """How the rows differ of each table that both read, at two versions of one table; or why that can't be told.
+
+        The tables are read for it.
+        """
+        found: dict[str, TableDiff | str] = {}
+        for pair in self.inputs.values():
+            versions = [_REF.fullmatch(text or "") for text in (pair.first, pair.second)]
+            if versions[0] is None or versions[1] is None:
+                continue
+            table, one, other = versions[0]["table"], versions[0], versions[1]
+            if one["id"] != other["id"]:
+                found[table] = "the two runs read different tables of this name: it was dropped and made anew"
+            else:
+                found[table] = self.diff(table, int(one["version"]), int(other["version"]))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        plain = asdict(replace(self, diff=_no_diff))
+        del plain["diff"]
+        return plain
 
     def to_json(self) -> str:
         """Return JSON text."""
@@ -68,8 +98,10 @@ class RunComparison:
         return "\n".join(lines)
 
 
-def compare_runs(runs: RunStore, first: str, second: str) -> RunComparison:
-    """Return what differs between two runs, given by their ids."""
+def compare_runs(
+    runs: RunStore, first: str, second: str, *, diff: Callable[[str, int, int], TableDiff | str] = _no_diff
+) -> RunComparison:
+    """Return what differs between two runs, given by their ids; *diff* compares a table at two versions when asked."""
     one, other = runs.get(first), runs.get(second)
     return RunComparison(
         first=first,
@@ -81,6 +113,7 @@ def compare_runs(runs: RunStore, first: str, second: str) -> RunComparison:
         code=differences(_tags(one, "lakehouse.git.", _CODE), _tags(other, "lakehouse.git.", _CODE)),
         environment=differences(_tags(one, "lakehouse.", _ENVIRONMENT), _tags(other, "lakehouse.", _ENVIRONMENT)),
         packages=differences(_packages(runs, first), _packages(runs, second)),
+        diff=diff,
     )
 
 

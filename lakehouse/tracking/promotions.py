@@ -72,6 +72,10 @@ class Promotions:
         rows = [row for row in self._ledger.rows(model) if alias is None or row.alias == alias]
         return sorted(rows, key=lambda row: (row.at, row.number))
 
+    def all(self) -> list[Promotion]:
+        """Return the rows of all models, by model and alias."""
+        return self._ledger.rows()
+
     def promote(
         self, order: Order, version: int, *, judge: Callable[[int | None], Decision] | None = None
     ) -> Promotion:

@@ -6,6 +6,7 @@ import pandas as pd
 from pyspark.sql import types as T
 from sklearn.ensemble import RandomForestClassifier
 
+from lakehouse.errors import TableNotFoundError
 from lakehouse.refs import TableVersion
 
 
@@ -72,6 +73,12 @@ class FolderLake:
 
     def tables(self) -> list[str]:
         return []
+
+    def table(self, name: str) -> "FolderLake":
+        return self
+
+    def history(self) -> list[object]:
+        raise TableNotFoundError("any")
 
     def registry(self, name: str, *, schema: str, keys: list[str]) -> "FolderLake":
         return self
