@@ -1,4 +1,4 @@
-"""Two runs side by side, logged with the table versions that they saw; the better one registered and made champion."""
+"""Two runs side by side, logged with the table versions that they saw and registered as two versions of one model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
 from sklearn.pipeline import Pipeline
 
 from flights.models import BASELINE, FULL, LABEL, fit, inputs, scores
 from flights.report import Report
 from flights.settings import FlightSettings
-from lakehouse.tracking import Tracker
-from lakehouse.training import TrainingSet
+from lakehouse.tracking import LoggedModel, Tracker
+from lakehouse.training import Split, TrainingSet
 
 MODEL = "flight_delay"
 _ENTRY = "flights.models:train"
+_TAGS = {"owner": "flights", "purpose": "tell late flights two hours before they leave"}
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,25 @@ class Candidate:
     metrics: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two models of one question, on the same rows.
+
+    Attributes:
+        baseline: The version that knows the timetable, weather and planes.
+        full: The version that also knows delays so far.
+        metrics: Scores on the test rows by run name.
+    """
+
+    baseline: LoggedModel
+    full: LoggedModel
+    metrics: Mapping[str, Mapping[str, float]]
+
+
 def compare_models(
     tracker: Tracker, training_set: TrainingSet, settings: FlightSettings, *, test_from: datetime, report: Report
-) -> dict[str, Mapping[str, float]]:
-    """Train both models, log both, make the better one champion, and print their scores.
-
-    Returns:
-        Scores on the test rows by run name.
-    """
+) -> Compared:
+    """Train both models, log and register both, and print their scores."""
     splits = training_set.split(by="time", test=test_from)
     train, test = splits.train.to_pandas(), splits.test.to_pandas()
     candidates = []
@@ -56,43 +66,25 @@ def compare_models(
             model = fit(train, params)
             candidates.append(Candidate(name, features, params, model, scores(model, test, features)))
             step.rows = len(train)
-    better = max(candidates, key=lambda candidate: candidate.metrics["auc"])
+    logged = []
     for candidate in candidates:
-        with report.step(f"logged to MLflow: {candidate.name}") as step:
-            step.ref = _log(tracker, training_set, candidate, test=test, register=candidate is better)
+        with report.step(f"logged to MLflow: {candidate.name}, scores, curves, importance") as step:
+            logged.append(_log(tracker, training_set, candidate, test=splits.test, rows=test))
+            step.ref = f"{MODEL} v{logged[-1].version}"
     _print_scores(candidates, test, report)
-    return {candidate.name: candidate.metrics for candidate in candidates}
+    return Compared(*logged, {candidate.name: candidate.metrics for candidate in candidates})
 
 
 def _log(
-    tracker: Tracker, training_set: TrainingSet, candidate: Candidate, *, test: pd.DataFrame, register: bool
-) -> str:
-    """Log a run; return the registered model's version as a ref, empty for a model that isn't registered."""
-    with tracker.run(candidate.name, training_set=training_set, params=candidate.params, entry=_ENTRY) as run:
-        run.log_metrics(candidate.metrics, split="test")
-        run.log_figure(_roc_figure(candidate, test), "roc")
-        logged = run.log_model(
-            candidate.model,
-            signature_from=inputs(test.head(100), candidate.features),
-            register_as=MODEL if register else None,
-        )
-    if logged.version is None:
-        return ""
-    reason = f"AUC {candidate.metrics['auc']:.4f} on the test rows, the better of two"
-    tracker.promote(MODEL, version=logged.version, to="champion", reason=reason)
-    return f"{MODEL} v{logged.version}"
-
-
-def _roc_figure(candidate: Candidate, test: pd.DataFrame) -> Figure:
-    chance = candidate.model.predict_proba(inputs(test, candidate.features))[:, 1]
-    false_alarms, hits, _ = roc_curve(test[LABEL], chance)
-    figure = Figure(figsize=(5, 5))
-    axes = figure.add_subplot()
-    axes.plot(false_alarms, hits, label=f"{candidate.name}, AUC {candidate.metrics['auc']:.3f}")
-    axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    axes.set(xlabel="on time, called late", ylabel="late, called late", xlim=(0, 1), ylim=(0, 1))
-    axes.legend(loc="lower right")
-    return figure
+    tracker: Tracker, training_set: TrainingSet, candidate: Candidate, *, test: Split, rows: pd.DataFrame
+) -> LoggedModel:
+    with tracker.run(
+        candidate.name, training_set=training_set, params=candidate.params, tags=_TAGS, entry=_ENTRY
+    ) as run:
+        shown = inputs(rows, candidate.features)
+        labelled = shown.assign(**{LABEL: rows[LABEL]})
+        run.log_evaluation(candidate.model, labelled, features=candidate.features, slices=["origin"], split=test.name)
+        return run.log_model(candidate.model, signature_from=shown.head(100), register_as=MODEL)
 
 
 def _print_scores(candidates: Sequence[Candidate], test: pd.DataFrame, report: Report) -> None:

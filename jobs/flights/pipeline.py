@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 from pyspark.sql import functions as F
 
@@ -11,6 +12,7 @@ from flights.definitions import ARRIVALS, service
 from flights.experiment import MODEL, compare_models, test_start
 from flights.ingest import FLIGHTS, ingest, tell
 from flights.lookups import Agreement, compare_online, next_flights
+from flights.promotion import Verdict, decide, explain, reproduce
 from flights.report import Report
 from flights.revisions import revise, undo_damage
 from flights.settings import FlightSettings, months_of
@@ -19,7 +21,7 @@ from flights.zones import airport_zones, check_zones
 from lakehouse import Lakehouse
 from lakehouse.errors import OnlineStoreError
 from lakehouse.features.store import FeatureStore
-from lakehouse.tracking import Tracker
+from lakehouse.tracking import Reproduction, Tracker
 from lakehouse.training import TrainingSet
 
 
@@ -29,16 +31,18 @@ class Outcome:
 
     Attributes:
         digest: Digest of the training set.
-        rebuilt: Digest of the training set made again from its record.
+        again: The champion made again from its record.
         agreement: Online against offline values.
         metrics: Test scores by run.
+        verdict: What became of the challenger.
         places: Where things are.
     """
 
     digest: str
-    rebuilt: str
+    again: Reproduction
     agreement: Agreement
     metrics: Mapping[str, Mapping[str, float]]
+    verdict: Verdict
     places: Mapping[str, str]
 
 
@@ -53,7 +57,7 @@ def predict_flight_delays(settings: FlightSettings, report: Report | None = None
     source, months = Source.installed(), months_of(settings.months)
     lake = Lakehouse.open(settings)
     store = FeatureStore(lake, online=settings.online)
-    tracker = Tracker(lake, settings.runs.uri, experiment=settings.runs.experiment, artifacts=settings.runs.artifacts)
+    tracker = Tracker.open(lake, settings.runs)
 
     undo_damage(lake.table(FLIGHTS))
     report.section("1. Raw tables")
@@ -68,18 +72,20 @@ def predict_flight_delays(settings: FlightSettings, report: Report | None = None
     report.section("4. Training set and models")
     training_set = make_training_set(lake, store, settings, report)
     test_from = _test_from(training_set, settings.test_share)
-    metrics = compare_models(tracker, training_set, settings, test_from=test_from, report=report)
-    report.section("5. Online features")
+    compared = compare_models(tracker, training_set, settings, test_from=test_from, report=report)
+    report.section("5. Champion and challenger")
+    folder = None if settings.reports is None else Path(settings.reports)
+    verdict = decide(tracker, compared, report, folder=folder)
+    report.section("6. Online features")
     agreement = check_online(store, training_set, settings, moment=test_from, report=report)
-    report.section("6. Proof")
-    with report.step("rebuilt from its record") as step:
-        again = training_set.rebuild()
-        step.note = f"rebuilt from its record: digest {again.digest[:12]}, recorded {training_set.digest[:12]}"
-    report.line(str(tracker.lineage(f"models:/{MODEL}@champion")))
+    report.section("7. From the model to its data, and back")
+    explain(tracker, f"{FLIGHTS}@{lake.table(FLIGHTS).version}", report, folder=folder, online=settings.online)
+    training_set.release()
+    again = reproduce(tracker, report)
     places = _places(lake, settings)
     report.section(f"Done in {report.seconds:.0f} s. Where things are")
     report.places(places)
-    return Outcome(training_set.digest, again.digest, agreement, metrics, places)
+    return Outcome(training_set.digest, again, agreement, compared.metrics, verdict, places)
 
 
 def build_arrivals(lake: Lakehouse, settings: FlightSettings, report: Report) -> None:
@@ -145,6 +151,7 @@ def _places(lake: Lakehouse, settings: FlightSettings) -> dict[str, str]:
         "tables": settings.lake.root or f"catalog {settings.lake.catalog}",
         "": f"{', '.join(lake.tables())}",
         "online store": str(settings.online),
+        "reports": str(settings.reports),
         "MLflow store": settings.runs.uri,
         "MLflow UI": f"mlflow ui --backend-store-uri {settings.runs.uri}",
     }

@@ -59,6 +59,7 @@ class FlightSettings(Settings):
         lookups: How many flights are looked up online.
         zones: Airport to time zone, for destinations that airports.csv lacks.
         model: How the models are grown.
+        reports: Folder for pictures, model card and report; beside the tables unless told, None in a catalog.
     """
 
     months: Annotated[str, AfterValidator(_checked_months)] = "1-12"
@@ -68,6 +69,7 @@ class FlightSettings(Settings):
     lookups: int = Field(default=1000, gt=0)
     zones: dict[str, str] = Field(default_factory=dict)
     model: ModelSettings = ModelSettings()
+    reports: str | None = None
 
     @model_validator(mode="after")
     def _places(self) -> "FlightSettings":
@@ -87,7 +89,7 @@ class FlightSettings(Settings):
         """
         changes: dict[str, object] = {}
         if root is not None:
-            changes |= {"lake": LakeSettings(root=root), "online": None, "tracking": None}
+            changes |= {"lake": LakeSettings(root=root), "online": None, "tracking": None, "reports": None}
         if months is not None:
             try:
                 changes["months"] = _checked_months(months)
@@ -122,5 +124,6 @@ class FlightSettings(Settings):
             "lake": LakeSettings(root=str(root)),
             "online": self.online or f"lmdb://{root}/_online",
             "tracking": self.tracking or tracking,
+            "reports": self.reports or f"{root}/_reports",
         }
         return self.model_copy(update=places)

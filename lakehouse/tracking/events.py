@@ -60,8 +60,8 @@ class _Sender:
 
     def send(self, kind: str, *, error: BaseException | None = None) -> None:
         from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
-        from openlineage.client.generated.base import RunFacet
         from openlineage.client.facet_v2 import error_message_run
+        from openlineage.client.generated.base import RunFacet
 
         facets: dict[str, RunFacet] = {}
         if error is not None:

@@ -1,5 +1,6 @@
 """The main job on February, in this process, twice; what it prints is checked against what is there."""
 
+import json
 import re
 from io import StringIO
 from pathlib import Path
@@ -74,9 +75,33 @@ def test_online_values_equal_offline_ones(job):
     assert f"all {found.values:,} values equal the offline ones" in job.printed
 
 
-def test_the_training_set_is_rebuilt_to_the_same_digest(job):
-    assert job.outcome.rebuilt == job.outcome.digest
+def test_the_champion_is_made_again_from_its_record_with_equal_rows_and_answers(job):
+    again = job.outcome.again
+    assert again.training_set.first == again.training_set.second == job.outcome.digest
+    assert again.equal
+    assert again.rows > 1000
     assert job.outcome.digest[:12] in job.printed
+
+
+def test_the_challenger_is_promoted_on_evidence_and_a_rollback_is_shown(job, spark):
+    verdict = job.outcome.verdict
+    assert verdict.promoted
+    assert verdict.decision.verdicts[0].evidence["low"] > 0
+    tracking = job.settings.tracking
+    tracker = Tracker(Lakehouse(spark, root=job.settings.lake.root), tracking.uri, experiment=tracking.experiment)
+    history = [(row.action, row.version) for row in tracker.history("flight_delay")][:4]
+    assert history == [("promotion", 1), ("promotion", 2), ("rollback", 1), ("promotion", 2)]
+    assert tracker.history("flight_delay")[1].evidence["decision"]["test"]["rows"] == verdict.decision.test["rows"]
+    assert json.loads((Path(job.settings.reports) / "decision.json").read_text())["deploy"] is True
+
+
+def test_lineage_and_impact_are_printed_and_drawn(job, spark):
+    lake = Lakehouse(spark, root=job.settings.lake.root)
+    assert f"raw.flights@{lake.table('raw.flights').version}" in job.printed
+    assert "models:/flight_delay@champion" in job.printed
+    drawn = {file.name: file.stat().st_size for file in Path(job.settings.reports).iterdir()}
+    assert {"lineage.svg", "impact.svg", "lineage.mmd", "card.html", "report.html", "decision.json"} <= set(drawn)
+    assert all(drawn.values())
 
 
 def test_the_champion_names_the_table_versions_that_it_saw(job, spark):
@@ -104,6 +129,9 @@ def test_run_again_the_job_adds_nothing(job, spark):
     assert {name: lake.table(name).version for name in lake.tables()} == before
     assert outcome.digest == job.outcome.digest
     assert outcome.metrics == job.outcome.metrics
+    assert not outcome.verdict.promoted
+    assert outcome.verdict.serving == 2
+    assert "the champion stays" in printed
     assert "flights of February 2013: nothing new" in printed
 
 
