@@ -103,7 +103,8 @@ class ModelSpec:
 
     Attributes:
         name: Name of the model in its run.
-        estimator: The fitted scikit-learn estimator.
+        kind: How it is saved: ``skops`` or ``pickle`` for scikit-learn, ``spark`` for Spark ML, ``pyfunc`` for others.
+        estimator: The fitted estimator.
         inputs: Rows that it was fitted on or can be applied to, a pandas frame in model order; the signature is theirs.
         outputs: What it answers for some of them.
         example: A few rows, kept as the input example.
@@ -114,6 +115,7 @@ class ModelSpec:
     """
 
     name: str
+    kind: str
     estimator: Any
     inputs: Any
     outputs: Any
@@ -222,6 +224,9 @@ class ModelStore(Protocol):
 
     def fetch(self, model_id: str, to: Path) -> None:
         """Copy a model's files into the folder *to*."""
+
+    def load(self, kind: str, folder: Path) -> Any:
+        """Return the model of a folder that was checked, of a kind other than ``skops``; it may run the files' code."""
 
 
 class Registry(Protocol):

@@ -24,6 +24,11 @@ MANIFEST_TAG = "lakehouse.manifest"
 INPUT_TYPES_TAG = "lakehouse.input_types"
 """Tag of a model: its input columns and their pandas types, as JSON."""
 
+KIND_TAG = "lakehouse.kind"
+"""Tag of a model and of its registered versions: how it was saved."""
+
+SKOPS, PICKLE, SPARK, PYFUNC = "skops", "pickle", "spark", "pyfunc"
+
 _EXAMPLE_ROWS = 5
 _OUTPUT_ROWS = 100
 MODEL_FILE = "model.skops"
@@ -106,27 +111,66 @@ def spec_of(
     """Return the estimator with its signature rows, example, requirements and types, checked before anything is saved.
 
     Raises:
-        TrackingError: It is no scikit-learn estimator, skops can't save it, it holds a type that nobody trusts, or it
-            can't be applied to the rows.
+        TrackingError: It is of no kind that can be saved, skops can't save it, it holds a type that nobody trusts, or
+            it can't be applied to the rows.
     """
     subject = f"model {name!r}"
-    trusted = _check_types(estimator, trust, subject)
+    kind = kind_of_model(estimator, trust, subject)
+    trusted = _check_types(estimator, trust, subject) if kind == SKOPS else []
     try:
-        outputs = estimator.predict(frame.head(_OUTPUT_ROWS))
+        outputs = _outputs(estimator, kind, frame)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         hint = "Give signature_from= rows with the columns that the model was fitted on"
         raise TrackingError(subject, f"it can't be applied to the rows of its signature: {error}", hint) from error
     return ModelSpec(
         name=name,
+        kind=kind,
         estimator=estimator,
         inputs=frame,
         outputs=outputs,
         example=frame.head(_EXAMPLE_ROWS) if example is None else example,
         requirements=model_requirements(_modules_of(estimator)),
         trusted=trusted,
-        tags={**tags, INPUT_TYPES_TAG: input_types(frame)},
+        tags={**tags, INPUT_TYPES_TAG: input_types(frame), KIND_TAG: kind},
         params=params,
     )
+
+
+def kind_of_model(estimator: Any, trust: Iterable[str], subject: str) -> str:
+    """Return how a model is saved: ``skops``, ``pickle``, ``spark`` or ``pyfunc``.
+
+    Raises:
+        TrackingError: It is none that can be saved without pickle, and nobody asked for pickle.
+    """
+    from sklearn.base import BaseEstimator
+
+    pickled = PICKLE in trust
+    if isinstance(estimator, BaseEstimator):
+        return PICKLE if pickled else SKOPS
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(estimator).__mro__}
+    if "pyspark.ml.base.Model" in names:
+        return SPARK
+    if "mlflow.pyfunc.model.PythonModel" in names and pickled:
+        return PYFUNC
+    hint = "Wrap it as an mlflow.pyfunc.PythonModel and pass trust=['pickle'], or log it as a file with run.log_file"
+    raise TrackingError(subject, f"{type(estimator).__name__} is no scikit-learn estimator or Spark ML model", hint)
+
+
+def _outputs(estimator: Any, kind: str, frame: Any) -> Any:
+    """Return what a model answers for a few rows."""
+    few = frame.head(_OUTPUT_ROWS)
+    if kind == PYFUNC:
+        return estimator.predict(None, few)
+    if kind != SPARK:
+        return estimator.predict(few)
+    import pandas as pd
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession()
+    if session is None:
+        raise ValueError("there is no active Spark session")
+    answered = estimator.transform(session.createDataFrame(few)).select("prediction").collect()
+    return pd.DataFrame({"prediction": [row["prediction"] for row in answered]})
 
 
 def input_types(frame: Any) -> str:
@@ -138,10 +182,17 @@ def load_checked(backend: Backend, model: ResolvedModel, *, trust: Iterable[str]
     """Return the estimator of a model, from a copy whose every file is as it was saved.
 
     Raises:
-        TrackingError: The model has no manifest, a file was changed, added or removed, or the file holds a type that
-            nobody trusts.
+        TrackingError: The model has no manifest, a file was changed, added or removed, the file holds a type that
+            nobody trusts, or it was saved with pickle and nobody said to trust that.
     """
+    trust = list(trust)
+    kind = model.tags.get(KIND_TAG, SKOPS)
+    if kind in (PICKLE, PYFUNC) and PICKLE not in trust:
+        hint = "If you trust who wrote it, pass trust=['pickle']: loading it runs whatever its file says"
+        raise TrackingError(f"model {model.uri}", "it was saved with pickle", hint)
     with checked_files(backend, model) as folder:
+        if kind != SKOPS:
+            return backend.models.load(kind, folder)
         return load_estimator(folder / MODEL_FILE, trust, f"model {model.uri}")
 
 
@@ -181,11 +232,7 @@ def load_estimator(file: Path, trust: Iterable[str], subject: str) -> Any:
 
 def _check_types(estimator: Any, trust: Iterable[str], subject: str) -> list[str]:
     import skops.io
-    from sklearn.base import BaseEstimator
 
-    if not isinstance(estimator, BaseEstimator):
-        hint = "Log other models as files with run.log_file"
-        raise TrackingError(subject, f"{type(estimator).__name__} is no scikit-learn estimator", hint)
     try:
         found = set(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
     except Exception as error:
@@ -205,7 +252,8 @@ def _untrusted(subject: str, types: Sequence[str]) -> TrackingError:
 
 def _modules_of(estimator: Any) -> set[str]:
     """Return the modules of the estimator's type and of what it is built from."""
-    parts = [estimator, *estimator.get_params(deep=True).values()]
+    params = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    parts = [estimator, *params]
     return {type(part).__module__ for part in parts}
 
 

@@ -14,7 +14,7 @@ from lakehouse.tracking.backend import Backend, Dataset, MetricPoint
 from lakehouse.tracking.evaluation import Evaluation, evaluate_model
 from lakehouse.tracking.inputs import Places, split_inputs, table_inputs, training_tags, version_points
 from lakehouse.tracking.manifest import manifest_text
-from lakehouse.tracking.models import MANIFEST_TAG, LoggedModel, spec_of
+from lakehouse.tracking.models import KIND_TAG, MANIFEST_TAG, LoggedModel, spec_of
 from lakehouse.tracking.plan import RunPlan
 from lakehouse.tracking.run_files import RunFiles
 from lakehouse.tracking.searches import trials_of
@@ -193,19 +193,21 @@ class Run(RunFiles):
         input_example: Any | None = None,
         trust: Iterable[str] = (),
     ) -> LoggedModel:
-        """Save a fitted scikit-learn estimator through skops, tied to this run's inputs.
+        """Save a fitted model, tied to this run's inputs.
 
-        Metrics of this run, those before and those after, count as the model's. Its signature, a few input rows, exact
-        requirements and the sha256 of every file are kept with it.
+        A scikit-learn estimator goes through skops; a Spark ML model in Spark's own format; with ``trust=["pickle"]``
+        an estimator, or anything wrapped as an ``mlflow.pyfunc.PythonModel``, through cloudpickle. Metrics of this run,
+        those before and those after, count as the model's. Its signature, a few input rows, exact requirements and
+        the sha256 of every file are kept with it.
 
         Args:
-            model: The estimator.
+            model: The model.
             signature_from: Rows that it can be applied to: a pandas frame of the model's columns, or a split of the
                 training set, of which the columns that the model was fitted on are taken.
             register_as: Registered model that gets it as its next version.
             name: Its name in this run.
             input_example: Rows to keep as the example; the first five of *signature_from* by default.
-            trust: Types in its file to trust beyond our list, by full name.
+            trust: Types in its file to trust beyond our list, by full name; ``pickle`` trusts whatever the file does.
 
         Returns:
             The model's id and URI, and its version when it was registered.
@@ -220,10 +222,10 @@ class Run(RunFiles):
         tags = tag_texts({**trained_on, **plan.code.tags, "lakehouse.run": self._run_id})
         params = param_texts(flat_params(plan.params))
         frame = self._signature_rows(signature_from, model)
-        spec = spec_of(model, frame, name=name, example=input_example, trust=trust, tags=tags, params=params)
+        spec = spec_of(model, frame, name=name, example=input_example, trust=list(trust), tags=tags, params=params)
         model_id, manifest = self._backend.models.log(self._run_id, spec)
         self._model_id = model_id
-        checked = {MANIFEST_TAG: manifest_text(manifest)}
+        checked = {MANIFEST_TAG: manifest_text(manifest), KIND_TAG: spec.kind}
         self._backend.models.set_tags(model_id, checked)
         self._link_metrics(model_id)
         uri = f"models:/{model_id}"

@@ -116,7 +116,8 @@ class Tracker(Deciding, Explaining):
 
         Args:
             uri: The model.
-            trust: Types to trust beyond the list, by full name.
+            trust: Types to trust beyond the list, by full name; ``pickle`` for a model that was saved with it, whose
+                file then runs whatever it says.
 
         Raises:
             TrackingError: There is no such model, its files are not those that were saved, or it holds other types.

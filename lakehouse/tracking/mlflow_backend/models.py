@@ -1,8 +1,13 @@
-"""Files of scikit-learn models in MLflow: saved through skops, logged as LoggedModels, fetched as copies."""
+"""Files of models in MLflow: saved by kind, logged as LoggedModels, fetched as copies.
+
+MLflow's own ``log_model`` makes no LoggedModel of a Spark ML model; here each kind gets one, and its links with it.
+"""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import mlflow.sklearn
 from mlflow import MlflowClient
@@ -14,6 +19,9 @@ from lakehouse.tracking.backend import ModelRecord, ModelSpec
 from lakehouse.tracking.manifest import manifest_of
 from lakehouse.tracking.mlflow_backend.quiet import border
 from lakehouse.tracking.mlflow_backend.runs import own_tags_removed
+
+_MODULES = {"pickle": "mlflow.sklearn", "spark": "mlflow.spark", "pyfunc": "mlflow.pyfunc"}
+_TYPES = {"skops": "sklearn", "pickle": "sklearn", "spark": "spark", "pyfunc": "pyfunc"}
 
 
 class MlflowModels:
@@ -35,7 +43,7 @@ class MlflowModels:
                 source_run_id=run_id,
                 tags=dict(spec.tags),
                 params=dict(spec.params),
-                model_type="sklearn",
+                model_type=_TYPES[spec.kind],
             )
             folder = Path(scratch, "model")
             self._save(model, run_id, spec, folder)
@@ -66,19 +74,28 @@ class MlflowModels:
             repository = get_artifact_repository(location, tracking_uri=self._uri, registry_uri=self._uri)
             repository.download_artifacts("", dst_path=str(to))  # type: ignore[no-untyped-call]
 
+    def load(self, kind: str, folder: Path) -> Any:
+        """Return the model of a folder that was checked, of a kind other than ``skops``; it may run the files' code."""
+        with border(f"model of kind {kind!r}"):
+            return import_module(_MODULES[kind]).load_model(str(folder))
+
     def _save(self, model: LoggedModel, run_id: str, spec: ModelSpec, folder: Path) -> None:
-        mlflow.sklearn.save_model(
-            spec.estimator,
-            str(folder),
-            mlflow_model=Model(
-                artifact_path=model.artifact_location,
-                model_uuid=model.model_id,
-                run_id=run_id,
-                model_id=model.model_id,
-            ),
-            serialization_format="skops",
-            skops_trusted_types=list(spec.trusted),
-            signature=infer_signature(spec.inputs, spec.outputs),
-            input_example=spec.example,
-            pip_requirements=list(spec.requirements),
+        card = Model(
+            artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
         )
+        common = {
+            "mlflow_model": card,
+            "signature": infer_signature(spec.inputs, spec.outputs),
+            "input_example": spec.example,
+            "pip_requirements": list(spec.requirements),
+        }
+        if spec.kind == "skops":
+            trusted = {"serialization_format": "skops", "skops_trusted_types": list(spec.trusted)}
+            mlflow.sklearn.save_model(spec.estimator, str(folder), **trusted, **common)
+        elif spec.kind == "pickle":
+            mlflow.sklearn.save_model(spec.estimator, str(folder), serialization_format="cloudpickle", **common)
+        elif spec.kind == "spark":
+            del common["input_example"]  # MLflow would apply the model to it once more.
+            import_module(_MODULES["spark"]).save_model(spec.estimator, str(folder), **common)
+        else:
+            import_module(_MODULES["pyfunc"]).save_model(str(folder), python_model=spec.estimator, **common)
