@@ -244,6 +244,12 @@ class Registry(Protocol):
     def versions_of_runs(self, run_ids: Sequence[str]) -> list[VersionRecord]:
         """Return the versions that these runs made."""
 
+    def versions_tagged(self, tag: str, value: str) -> list[VersionRecord]:
+        """Return the versions of all models whose tag has that value, by name and version."""
+
+    def delete(self, name: str, version: int) -> None:
+        """Delete a version; the logged model and its files stay."""
+
     def names(self) -> list[str]:
         """Return the names of all registered models."""
 

@@ -1,9 +1,11 @@
 """Which version serves: registering, judging, promoting, rolling back. The half of a `Tracker` that decides."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakehouse.errors import TagNotFoundError
 from lakehouse.tracking.backend import VersionRecord
 from lakehouse.tracking.connected import Connected, current_author
 from lakehouse.tracking.decision import Decision
@@ -146,6 +148,25 @@ class Deciding(Connected):
             ConcurrentWriteError: Somebody moved one of its aliases at the same time.
         """
         return self._promotions.archive(Order(name, CHAMPION, reason, author or current_author()), version)
+
+    def delete(self, name: str, *, version: int, reason: str, author: str | None = None) -> Promotion:
+        """Delete a version of a registered model, and release the table versions that only it needed.
+
+        It is archived first, so that the ledger says who and why. The tag of its training set is deleted when no other
+        registered version was trained on that set: `Lakehouse.gc` may then take what it held, and the training set
+        can't be rebuilt afterwards. The run, the logged model and its files stay in the backend.
+
+        Raises:
+            TrackingError: There is no such version, or it is the champion.
+        """
+        found = self._backend.registry.get(name, version)
+        row = self.archive(name, version=version, reason=f"deleted: {reason}", author=author)
+        self._backend.registry.delete(name, version)
+        digest, tag = (found.tags.get(f"lakehouse.training_set.{what}") for what in ("digest", "tag"))
+        if digest and tag and not self._backend.registry.versions_tagged("lakehouse.training_set.digest", digest):
+            with suppress(TagNotFoundError):
+                self._lake.untag(tag, message=f"{name} version {version} was deleted: {reason}")
+        return row
 
     def history(self, name: str, *, alias: str | None = None) -> list[Promotion]:
         """Return the ledger's rows of a registered model, oldest first: promotions, rollbacks, archives, refusals."""

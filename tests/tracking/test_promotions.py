@@ -194,6 +194,24 @@ def test_a_gate_that_refuses_leaves_its_evidence_and_moves_nothing(world, model,
     assert alias_of_model() == 2
 
 
+def test_a_deleted_version_releases_what_only_it_needed(world, model, world_client):
+    tracker, lake = world.tracker, world.lake
+    lake.tag("training-released", tables=["raw.labels@0"], message="as a training set does")
+    digest = {"lakehouse.training_set.digest": "cd" * 32, "lakehouse.training_set.tag": "training-released"}
+    for version in ("1", "2"):
+        for name, value in digest.items():
+            world_client.set_model_version_tag(model, version, name, value)
+    tracker.delete(model, version=1, reason="no longer needed")
+    assert "training-released" in {tag.name for tag in lake.tags()}
+    tracker.delete(model, version=2, reason="nor this")
+    assert "training-released" not in {tag.name for tag in lake.tags()}
+    assert [found.version for found in tracker.models(model)] == [3]
+    assert [(row.action, row.reason) for row in tracker.history(model)][-1] == ("archive", "deleted: nor this")
+    tracker.promote(model, version=3, reason="serves")
+    with pytest.raises(TrackingError, match="it is the champion"):
+        tracker.delete(model, version=3, reason="oops")
+
+
 def test_what_cannot_be_promoted_changes_nothing(world, model, alias_of_model):
     for name, version, to, reason in [
         (model, 9, "champion", "no such version"),

@@ -65,6 +65,18 @@ class MlflowRegistry:
                 found += self._search(f"run_id IN ({listed})", aliases)
         return sorted(found, key=lambda version: (version.name, version.version))
 
+    def versions_tagged(self, tag: str, value: str) -> list[VersionRecord]:
+        """Return the versions of all models whose tag has that value, by name and version."""
+        with border("registered models"):
+            quoted = value.replace("'", "\\'")
+            found = self._search(f"tags.`{tag}` = '{quoted}'", {})
+        return sorted(found, key=lambda version: (version.name, version.version))
+
+    def delete(self, name: str, version: int) -> None:
+        """Delete a version; the logged model and its files stay."""
+        with border(f"model {name} version {version}"):
+            self._client.delete_model_version(name, str(version))
+
     def names(self) -> list[str]:
         """Return the names of all registered models."""
         names: list[str] = []
