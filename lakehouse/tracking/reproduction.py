@@ -16,6 +16,7 @@ from lakehouse.tracking.backend import Backend, RunRecord
 from lakehouse.tracking.code import CodeState, code_folder, load_entry
 from lakehouse.tracking.comparison import REQUIREMENTS_FILE, Difference, differences
 from lakehouse.tracking.environment import installed_requirements
+from lakehouse.tracking.evaluation import Judged, scores
 from lakehouse.tracking.models import INPUT_TYPES_TAG, ResolvedModel
 from lakehouse.tracking.run import PARAMS_FILE
 from lakehouse.training import TrainingSet, load_training_set
@@ -36,6 +37,7 @@ class Reproduction:
         rows: Rows that both models answered for: the test part, or all where there is none.
         different_rows: Rows for which their answers differ in any bit.
         greatest_difference: Between two answers; 0 where all are equal.
+        metrics: Standard scores of both models on those rows.
         code: Git commit and state, where they differ now.
         packages: Packages of other versions now.
     """
@@ -47,13 +49,14 @@ class Reproduction:
     rows: int
     different_rows: int
     greatest_difference: float
+    metrics: Mapping[str, Difference[float]]
     code: Mapping[str, Difference[str]]
     packages: Mapping[str, Difference[str]]
 
     @property
     def equal(self) -> bool:
-        """Whether the rows of the training set and of each split, and every answer, are the same."""
-        pairs = [self.training_set, *self.parts.values()]
+        """Whether the rows of the training set and of each split, every answer and every score, are the same."""
+        pairs: list[Difference[Any]] = [self.training_set, *self.parts.values(), *self.metrics.values()]
         return all(pair.first == pair.second for pair in pairs) and self.different_rows == 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +73,9 @@ class Reproduction:
             mark = "=" if pair.first == pair.second else "≠"
             lines.append(f"  {name}: {str(pair.first)[:12]} {mark} {str(pair.second)[:12]}")
         lines.append(f"  answers: {self.rows - self.different_rows} of {self.rows} rows equal")
+        scores = [f"{name} {pair.second:.4f}" for name, pair in self.metrics.items() if pair.first == pair.second]
+        lines += [f"  scores equal: {', '.join(scores)}"] if scores else []
+        lines += [f"  {n}: {p.first} ≠ {p.second}" for n, p in self.metrics.items() if p.first != p.second]
         for changed in (self.code, self.packages):
             lines += [f"  changed: {name} {pair.first} → {pair.second}" for name, pair in changed.items()]
         return "\n".join(lines)
@@ -84,8 +90,9 @@ def reproduce(backend: Backend, lake: Lakehouse, model: ResolvedModel, load: Cal
     training_set = kept.rebuild()
     try:
         again = entry(training_set, _params(backend, run))
-        frame = _rows(training_set, backend, model)
-        answers, before = _answers(again, frame), _answers(load(), frame)
+        frame, truth = _rows(training_set, backend, model)
+        original = load()
+        answers, before = _answers(again, frame), _answers(original, frame)
         return Reproduction(
             model=model.uri,
             run_id=run.run_id,
@@ -94,6 +101,7 @@ def reproduce(backend: Backend, lake: Lakehouse, model: ResolvedModel, load: Cal
             rows=len(frame),
             different_rows=_different_rows(before, answers),
             greatest_difference=_greatest_difference(before, answers),
+            metrics=_metrics(original, again, frame, truth),
             code=_code(run),
             packages=_packages(backend, run),
         )
@@ -124,12 +132,17 @@ def _params(backend: Backend, run: RunRecord) -> dict[str, Any]:
     return params
 
 
-def _rows(training_set: TrainingSet, backend: Backend, model: ResolvedModel) -> Any:
-    """Return the model's columns, with the types of its signature, of the test part or of all rows."""
+def _rows(training_set: TrainingSet, backend: Backend, model: ResolvedModel) -> tuple[Any, Any]:
+    """Return the model's columns, typed as in its signature, and the labels, of the test part or of all rows."""
     part = training_set.splits.get(_TEST)
     frame = training_set.to_pandas() if part is None else part.to_pandas()
     types = json.loads(backend.models.get(model.model_id).tags[INPUT_TYPES_TAG])
-    return frame[list(types)].astype(types)
+    return frame[list(types)].astype(types), frame[training_set.label].to_numpy()
+
+
+def _metrics(original: Any, again: Any, frame: Any, truth: Any) -> dict[str, Difference[float]]:
+    before, after = scores(Judged.of(original, frame, truth)), scores(Judged.of(again, frame, truth))
+    return {name: Difference(before.get(name), after.get(name)) for name in {**before, **after}}
 
 
 def _answers(model: Any, frame: Any) -> Any:

@@ -30,6 +30,7 @@ def test_a_model_is_tied_to_its_tables_and_made_again_from_them(world, world_cli
     assert again.equal, str(again)
     assert again.rows == len(world.training_set.splits["test"].to_pandas()) > 0
     assert set(again.parts) == {"test", "train"}
+    assert again.metrics["auc"].first == again.metrics["auc"].second > 0.5
     assert "reproduced" in str(again)
 
 

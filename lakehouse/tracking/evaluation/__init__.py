@@ -3,6 +3,6 @@
 Start at `evaluate_model`. No backend, no Spark.
 """
 
-from lakehouse.tracking.evaluation.evaluations import Evaluation, evaluate_model
+from lakehouse.tracking.evaluation.evaluations import Evaluation, Judged, evaluate_model, scores
 
-__all__ = ["Evaluation", "evaluate_model"]
+__all__ = ["Evaluation", "Judged", "evaluate_model", "scores"]

@@ -71,6 +71,12 @@ class Judged:
     answers: np.ndarray[Any, Any]
     chances: np.ndarray[Any, Any] | None
 
+    @classmethod
+    def of(cls, model: Any, inputs: pd.DataFrame, truth: Any) -> "Judged":
+        """Return what a model answers for some rows, beside the truth."""
+        chances = model.predict_proba(inputs) if hasattr(model, "predict_proba") else None
+        return cls(model, inputs, np.asarray(truth), np.asarray(model.predict(inputs)), chances)
+
     @property
     def classes(self) -> list[Any]:
         """The model's classes; empty for a regressor."""
@@ -113,8 +119,7 @@ def evaluate_model(
     if rows.empty:
         raise TrackingError("evaluation", "there is no row to evaluate on", "Give labelled rows, such as the test part")
     inputs = rows[list(features)]
-    chances = model.predict_proba(inputs) if hasattr(model, "predict_proba") else None
-    judged = Judged(model, inputs, rows[label].to_numpy(), np.asarray(model.predict(inputs)), chances)
+    judged = Judged.of(model, inputs, rows[label].to_numpy())
     found = Evaluation(metrics=scores(judged))
     if judged.classes:
         _classifier(judged, found)
