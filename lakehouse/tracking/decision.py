@@ -69,7 +69,7 @@ class Decision:
 
     def to_json(self) -> str:
         """Return JSON text."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, default=str)
 
     def save(self, file: str | Path) -> Path:
         """Write the decision as a JSON file for CI, and return its path."""

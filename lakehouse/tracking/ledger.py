@@ -33,7 +33,7 @@ class DeltaLedger:
             ConcurrentWriteError: Another promoter took the number; nothing was written.
         """
         record = {name: getattr(row, name) for name in row.__slots__}
-        record["evidence"] = json.dumps(dict(row.evidence))
+        record["evidence"] = json.dumps(dict(row.evidence), default=str)
         place = f" as {row.alias}" if row.alias else ""
         if not self._registry.add(
             record, message=f"{row.action} of {row.model} version {row.version}{place}: {row.reason}"

@@ -8,6 +8,7 @@ from the same versions of the tables that both read.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,7 +115,8 @@ class Trial:
         digest = recorded.tags.get("lakehouse.rows_digest", "")
         made = self.training_set.splits.get(TEST)
         if made is None or made.digest != digest:
-            made = self.training_set.split(**json.loads(recorded.tags[SPLIT_TAG])).test
+            # Of a copy: a training set that somebody holds keeps the cut that they made.
+            made = copy(self.training_set).split(**json.loads(recorded.tags[SPLIT_TAG])).test
         if made.digest != digest:
             problem = f"its test rows have digest {made.digest[:12]} now, recorded are {digest[:12]}"
             raise TrackingError(f"model {self.candidate.model.uri}", problem, "Train it again on a new training set")
