@@ -30,7 +30,7 @@ from lakehouse.config import SparkSettings
 from lakehouse.refs import TableVersion
 from lakehouse.session import open_session
 from lakehouse.tracking import Tracker
-from lakehouse.tracking.backend import Dataset
+from lakehouse.tracking.backend import Dataset, MetricPoint
 from lakehouse.tracking.inputs import input_tag, version_digest, version_metric
 from lakehouse.tracking.mlflow_backend.datasets import to_mlflow
 
@@ -122,7 +122,8 @@ def many_runs(tracker: Tracker, version: TableVersion, count: int) -> None:
         found = TableVersion(version.name, read, version.table_id)
         ref = f"{version.name}@{read}"
         digest = version_digest(found, "/x")
-        run_id = runs.start("bench", {input_tag(version.name): ref, version_metric(version.name): str(read)})
+        run_id = runs.start("bench", {input_tag(version.name): ref})
+        runs.log_metrics(run_id, [MetricPoint(version_metric(version.name), read, 0, 0)])
         runs.log_datasets(run_id, [Dataset(version.name, digest, "labels", "/x", read, version.table_id)])
         runs.end(run_id, "FINISHED")
 

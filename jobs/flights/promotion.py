@@ -56,20 +56,24 @@ def decide(tracker: Tracker, compared: Compared, report: Report, *, folder: Path
         with report.step("promoted: the baseline, as nothing else served yet") as step:
             first = tracker.promote(MODEL, version=_number(compared.baseline.version), reason="the first to serve")
             step.ref = f"{MODEL} v{first.version}"
-    challenger = f"{MODEL}/{_number(compared.full.version)}"
-    with report.step("judged: challenger against champion, on the same test rows") as step:
-        file = None if folder is None else folder / "decision.json"
-        decision = tracker.evaluate(f"models:/{challenger}", gates=GATES, file=file)
-        step.ref, step.rows = f"{MODEL} v{compared.full.version}", decision.test["rows"]
+    challenger = _number(compared.full.version)
+    reason = "it also knows the delays so far; the evidence says how much that is worth"
+    with report.step("judged and promoted: the challenger, against the champion on the same test rows") as step:
+        step.ref = f"{MODEL} v{challenger}"
+        try:
+            row = tracker.promote(MODEL, version=challenger, gates=GATES, reason=reason)
+            decision = Decision.from_dict(row.evidence["decision"])
+        except PromotionRefusedError as error:
+            row, decision = None, Decision.from_dict(error.evidence[0])
+            step.note = "judged and refused: the challenger, against the champion on the same test rows"
+        step.rows = decision.test["rows"]
     for line in str(decision).splitlines():
         report.line(f"  {line}")
-    try:
-        with report.step("promoted: the challenger, with the evidence in the ledger") as step:
-            row = tracker.promote(MODEL, version=_number(compared.full.version), gates=GATES, reason=_why(decision))
-            step.ref = f"{MODEL} v{row.version}"
-    except PromotionRefusedError:
+    if folder is not None:
+        decision.save(folder / "decision.json")
+    if row is None:
         report.line("  the champion stays: the challenger is not surely better, which the ledger holds as a refusal")
-        return Verdict(decision, False, _number(_serving(tracker)))
+        return Verdict(decision, False, _number(tracker.lineage(CHAMPION).version))
     with report.step("rolled back as a drill, and forward again") as step:
         back = tracker.rollback(MODEL, reason="drill: can we go back?")
         again = tracker.promote(MODEL, version=row.version, reason="drill: and forward again")
@@ -110,15 +114,6 @@ def reproduce(tracker: Tracker, report: Report) -> Reproduction:
     for line in str(found).splitlines():
         report.line(f"  {line}")
     return found
-
-
-def _why(decision: Decision) -> str:
-    gain = decision.verdicts[0]
-    return f"{gain.gate}: {gain.found}"
-
-
-def _serving(tracker: Tracker) -> int | None:
-    return tracker.lineage(CHAMPION).version
 
 
 def _number(version: int | None) -> int:

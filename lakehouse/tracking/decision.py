@@ -67,6 +67,16 @@ class Decision:
             "gates": [verdict.to_dict() for verdict in self.verdicts],
         }
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Decision":
+        """Return the decision that `to_dict` gave, such as that in the evidence of a ledger's row."""
+        return cls(
+            candidate=plain["candidate"],
+            champion=plain["champion"],
+            test=plain["test"],
+            verdicts=tuple(Verdict(**verdict) for verdict in plain["gates"]),
+        )
+
     def to_json(self) -> str:
         """Return JSON text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, default=str)

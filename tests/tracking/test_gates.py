@@ -10,6 +10,7 @@ from lakehouse.features import Aggregation, FeatureService, FeatureView
 from lakehouse.quality import InRange, RowCount
 from lakehouse.tracking import (
     DataChecks,
+    Decision,
     Floor,
     FreshData,
     Guard,
@@ -59,6 +60,7 @@ def test_a_worse_candidate_is_turned_away_and_every_reason_is_named(world):
     assert not decision.deploy
     assert len(decision.reasons) == 3
     assert "do not deploy" in str(decision)
+    assert Decision.from_dict(json.loads(decision.to_json())) == decision
 
 
 def test_guards_floors_and_slices_are_measured_on_the_test_rows(world):
