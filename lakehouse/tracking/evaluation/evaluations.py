@@ -16,7 +16,7 @@ from lakehouse.tracking.measures import measure_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_PERMUTED_ROWS = 5_000
+MAX_PERMUTED_ROWS = 2_000
 """Importance by permutation is measured on so many rows at most, the first ones."""
 
 _BINARY = ("auc", "average_precision", "log_loss", "brier")
