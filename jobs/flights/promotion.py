@@ -27,7 +27,7 @@ GATES = (
     SizeBudget(20),
     RequiredTags(["owner", "purpose"]),
 )
-"""What a challenger must show before it takes the champion's place; no latency, which depends on what else runs here."""
+"""What a challenger must show to take the champion's place; no latency, as that depends on what else runs here."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class Guard:
             return Verdict(name, True, f"{candidate:.4f}; {_NO_CHAMPION}", evidence)
         champion = trial.score(trial.champion, measure)
         loss = champion - candidate if measure.greater_is_better else candidate - champion
-        text = f"{candidate:.4f} against {champion:.4f}, {loss:+.4f} worse, at most {self.worst_loss:.4f} allowed"
+        step = f"{loss:.4f} worse" if loss > 0 else f"{-loss:.4f} better"
+        text = f"{candidate:.4f} against {champion:.4f}, {step}, at most {self.worst_loss:.4f} worse allowed"
         return Verdict(name, loss <= self.worst_loss, text, {**evidence, "champion": champion, "loss": loss})
 
 
