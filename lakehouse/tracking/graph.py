@@ -146,8 +146,9 @@ class Graph:
         axes.set_title(self.title, fontsize=10)
         for edge in self.edges:
             (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
+            # Below the boxes, which it may have to pass.
             style = {"arrowstyle": "-|>", "color": "#7a869a", "shrinkA": 0, "shrinkB": 0, "linewidth": 0.9}
-            axes.annotate("", (x2 - 0.43, y2), (x1 + 0.43, y1), arrowprops=style)
+            axes.annotate("", (x2 - 0.43, y2), (x1 + 0.43, y1), arrowprops=style, zorder=1)
         for node in self.nodes:
             x, y = places[node.id]
             box = FancyBboxPatch(
@@ -158,6 +159,7 @@ class Graph:
                 facecolor=_COLOURS.get(node.kind, "#ffffff"),
                 edgecolor="#5a6577",
                 linewidth=0.8,
+                zorder=2,
             )
             axes.add_patch(box)
             axes.text(x, y - (0.13 if node.note else 0), _short(node.id), ha="center", va="center", fontsize=8)
@@ -184,6 +186,14 @@ class Graph:
             for edge in self.edges:
                 if not edge.how.endswith("(cycle)"):
                     columns[edge.target] = max(columns[edge.target], columns[edge.source] + 1)
+            if columns == before:
+                break
+        for _ in self.nodes:
+            before = dict(columns)
+            for name in columns:
+                ahead = [columns[edge.target] for edge in self.edges if edge.source == name]
+                # As near as possible to what was made of it.
+                columns[name] = max(columns[name], min(ahead) - 1) if ahead else columns[name]
             if columns == before:
                 break
         return columns
