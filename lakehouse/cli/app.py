@@ -11,7 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 from lakehouse.cli.asked import AsJson, Config, Debug, Root, command_of
 from lakehouse.cli.exits import run_app
 
-_LOOK, _CHANGE, _SERVE = "Look (without Spark)", "Compare and change (starts Spark)", "Serve (without Spark)"
+_LOOK, _CHANGE = "Look (without Spark)", "Compare and change (starts Spark)"
+_MODELS, _SERVE = "Models", "Serve (without Spark)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,29 @@ VERBS = {
     "show": VerbPlace("show", "Show one version of a table, or a tag.", _LOOK),
     "schema": VerbPlace("schema", "Show the columns of a table at a version.", _LOOK),
     "tags": VerbPlace("tags", "List the tags, newest first.", _LOOK),
-    "diff": VerbPlace("diff", "Show what lies between two versions of a table.", _CHANGE),
+    "branches": VerbPlace("branches", "List the open branches, newest first.", _LOOK),
+    "diff": VerbPlace("diff", "Show what lies between two versions of a table, or what a branch changed.", _CHANGE),
     "tag": VerbPlace("tag", "Give versions of tables a name that never moves.", _CHANGE),
     "untag": VerbPlace("tag", "Delete a tag: what it held is protected no longer.", _CHANGE),
+    "branch": VerbPlace("branch", "Make a branch: tables to change on the side, without copying them.", _CHANGE),
+    "discard": VerbPlace("branch", "End a branch: what was written to it and not merged is lost.", _CHANGE),
     "restore": VerbPlace("restore", "Make an older version of a table the newest, as a new commit.", _CHANGE),
+    "runs": VerbPlace("runs", "List runs of models, newest first.", _MODELS),
+    "compare": VerbPlace(
+        "runs", "Show what differs between two runs: parameters, metrics, table versions, code, packages.", _MODELS
+    ),
+    "models": VerbPlace("runs", "List registered models, their versions and aliases.", _MODELS),
+    "lineage": VerbPlace("lineage", "Show where a model comes from: run, training set, table versions, code.", _MODELS),
+    "impact": VerbPlace(
+        "lineage", "Show what was made from a table version: tables, runs, models, aliases, predictions.", _MODELS
+    ),
+    "promote": VerbPlace(
+        "promote", "Point an alias at a version of a model, and record who, when, why and on what evidence.", _MODELS
+    ),
+    "rollback": VerbPlace("promote", "Point an alias back at the version that had it before, and record it.", _MODELS),
+    "reproduce": VerbPlace(
+        "lineage", "Rebuild a model's training set, train it again and say what came out equal.", _MODELS
+    ),
     "serve": VerbPlace("serve", "Serve features and predictions over HTTP.", _SERVE),
 }
 """The verbs, in the order in which they are listed. A new one is a module and a line here."""
@@ -83,7 +103,7 @@ def lakehouse(root: Root = None, config: Config = None, as_json: AsJson = False,
     """Tables with a history you can trust.
 
     A ref names a version: [bold]schema.table[/bold] is the newest, [bold]schema.table@7[/bold] a version,
-    [bold]schema.table@june[/bold] a tag, [bold]schema.table@2026-06-01T00:00:00Z[/bold] a moment.
+    [bold]schema.table@june[/bold] a tag or branch, [bold]schema.table@2026-06-01T00:00:00Z[/bold] a moment.
     """
 
 

@@ -9,7 +9,7 @@ from lakehouse.errors import LakehouseError
 
 
 def complete_ref(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the tables and, behind an ``@``, the tags that hold the table, that begin with what is typed."""
+    """Return what begins with what is typed: tables and, behind an ``@``, the tags and branches that hold one."""
     before = ctx.parent.params if ctx.parent is not None else {}
     root, config = (ctx.params.get(name) or before.get(name) for name in ("root", "config"))
     with suppress(LakehouseError):
@@ -27,4 +27,5 @@ def _refs(told: Asked, incomplete: str) -> list[str]:
     if not sign:
         return inspector.names()
     held = [tag.name for tag in inspector.tags() for version in tag.tables if version.name == table]
+    held += [branch.name for branch in inspector.branches() for part in branch.tables if part.name == table]
     return [f"{table}@{name}" for name in held]

@@ -12,6 +12,7 @@ from lakehouse.cli.asked import Asked
 from lakehouse.errors import ConfigError, UnsupportedReadError
 from lakehouse.inspection import LakeInspector, TableSummary, VersionView
 from lakehouse.tables.commits import Commit
+from lakehouse.versioning.branch_records import BranchRecord
 from lakehouse.versioning.tag_records import Tag
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class LakeReader(Protocol):
 
     def tags(self) -> list[Tag]:
         """Return all tags, the newest first."""
+
+    def branches(self) -> list[BranchRecord]:
+        """Return the open branches, the newest first."""
 
     def look(self, ref: str) -> VersionView:
         """Return what there is to know of a version."""

@@ -8,6 +8,7 @@ from lakehouse.inspection import ColumnView, TableSummary, VersionView
 from lakehouse.refs import TableRef
 from lakehouse.sql import quoted
 from lakehouse.tables.commits import Commit
+from lakehouse.versioning.branch_records import BranchRecord, branches_of
 from lakehouse.versioning.lake import Lakehouse
 from lakehouse.versioning.tag_records import Tag
 
@@ -29,15 +30,21 @@ class SparkReader:
     def history(self, ref: str, *, limit: int | None = None) -> list[Commit]:
         """Return the commits up to the version that *ref* names, newest first."""
         parsed = TableRef.parse(ref)
-        table = self._lake.table(parsed.name)
         if parsed.at is None:
-            return table.history(limit)
-        upto = self._lake.resolve(ref).version
-        return [commit for commit in table.history() if commit.version <= upto][:limit]
+            return self._lake.table(parsed.name).history(limit)
+        found = self._lake.resolve(ref)
+        commits = self._lake.table(found.name).history()
+        return [commit for commit in commits if commit.version <= found.version][:limit]
 
     def tags(self) -> list[Tag]:
         """Return all tags, the newest first."""
         return self._lake.tags()
+
+    def branches(self) -> list[BranchRecord]:
+        """Return the open branches, the newest first."""
+        rows = self._lake.registry("branches", schema="branch string", keys=["branch"]).rows()
+        found = branches_of(row.asDict(recursive=True) for row in rows)
+        return [branch for branch in found if branch.kind == "branch"]
 
     def look(self, ref: str) -> VersionView:
         """Return what there is to know of a version; the layout and properties are the newest version's."""

@@ -12,8 +12,9 @@ from lakehouse.errors import TableNotFoundError, TagNotFoundError, UnsupportedRe
 from lakehouse.folders import REGISTRY_SCHEMA, root_place, table_folder, table_in
 from lakehouse.inspection.delta_files import DeltaFiles
 from lakehouse.inspection.views import TableSummary, VersionView
-from lakehouse.refs import TableName, TableRef, format_moment, nearest_names
+from lakehouse.refs import MAIN, TableName, TableRef, format_moment, nearest_names
 from lakehouse.tables.commits import Commit
+from lakehouse.versioning.branch_records import BranchRecord, branches_of
 from lakehouse.versioning.tag_records import Tag, live_tags
 
 _KEYS = "lakehouse.keys"
@@ -54,10 +55,8 @@ class LakeInspector:
         Raises:
             RefError: It names nothing that is there.
         """
-        parsed = TableRef.parse(ref)
-        upto = None if parsed.at is None else self.version(ref)
-        files = self._files(parsed.name)
-        return files.commits(limit=limit, upto=upto)
+        place, version = self.locate(ref)
+        return self._files(place).commits(limit=limit, upto=version)
 
     def tags(self) -> list[Tag]:
         """Return all tags, the newest first."""
@@ -66,6 +65,14 @@ class LakeInspector:
         except TableNotFoundError:
             return []
         return live_tags(records)
+
+    def branches(self) -> list[BranchRecord]:
+        """Return the open branches, the newest first; those of running transactions are left out."""
+        try:
+            records = self.records("branches")
+        except TableNotFoundError:
+            return []
+        return [branch for branch in branches_of(records) if branch.kind == "branch"]
 
     def records(self, registry: str) -> list[dict[str, Any]]:
         """Return the records of a registry, a small table in schema ``_lakehouse``; timestamps are aware, UTC.
@@ -78,22 +85,23 @@ class LakeInspector:
         files.commit_times()
         return [{key: _in_utc(value) for key, value in row.items()} for row in files.rows()]
 
-    def version(self, ref: str) -> int:
-        """Return the version that a ref names.
+    def locate(self, ref: str) -> tuple[TableName, int]:
+        """Return the table and the version that a ref names: on a branch, the branch's own table.
 
         Raises:
             RefError: It names nothing that is there.
         """
         parsed = TableRef.parse(ref)
-        times = self._files(parsed.name).commit_times()
-        if isinstance(parsed.at, str):
-            return self._tag(parsed.at).version_of(str(parsed.name))
+        newest = self._newest(parsed.name)
         if isinstance(parsed.at, datetime):
-            return self._version_at(parsed.name, parsed.at)
-        newest = max(times)
-        if parsed.at is not None and parsed.at > newest:
-            raise VersionNotFoundError(str(parsed.name), parsed.at, 0, newest)
-        return newest if parsed.at is None else parsed.at
+            return parsed.name, self._version_at(parsed.name, parsed.at)
+        if isinstance(parsed.at, int):
+            if parsed.at > newest:
+                raise VersionNotFoundError(str(parsed.name), parsed.at, 0, newest)
+            return parsed.name, parsed.at
+        if parsed.at is None or parsed.at == MAIN:
+            return parsed.name, newest
+        return self._named(parsed.at, parsed.name)
 
     def look(self, ref: str) -> VersionView:
         """Return what there is to know of the version that a ref names, its rows left out.
@@ -101,7 +109,7 @@ class LakeInspector:
         Raises:
             RefError: It names nothing that is there.
         """
-        name, version = TableRef.parse(ref).name, self.version(ref)
+        name, version = self.locate(ref)
         files = self._files(name)
         table_id, partitioned_by, properties = files.metadata(version)
         rows, count, size = files.statistics(version)
@@ -130,7 +138,8 @@ class LakeInspector:
             RefError: It names nothing that is there.
             UnsupportedReadError: The table uses a feature that delta-rs doesn't read.
         """
-        return self._files(TableRef.parse(ref).name).rows(self.version(ref), limit=limit)
+        name, version = self.locate(ref)
+        return self._files(name).rows(version, limit=limit)
 
     def _files(self, name: TableName) -> DeltaFiles:
         files = DeltaFiles(str(name), table_folder(self.root, name))
@@ -140,11 +149,19 @@ class LakeInspector:
             raise TableNotFoundError(str(name), nearest_names(str(name), self.names())) from error
         return files
 
-    def _tag(self, name: str) -> Tag:
+    def _newest(self, name: TableName) -> int:
+        return max(self._files(name).commit_times())
+
+    def _named(self, at: str, name: TableName) -> tuple[TableName, int]:
+        """Return where the rows of a table are on a branch or at a tag."""
+        branches = {branch.name: branch for branch in self.branches()}
+        if at in branches:
+            clone = branches[at].get(str(name)).clone
+            return clone, self._newest(clone)
         tags = {tag.name: tag for tag in self.tags()}
-        if name not in tags:
-            raise TagNotFoundError(name, nearest=nearest_names(name, tags))
-        return tags[name]
+        if at not in tags:
+            raise TagNotFoundError(at, nearest=nearest_names(at, [*tags, *branches]))
+        return name, tags[at].version_of(str(name))
 
     def _version_at(self, name: TableName, moment: datetime) -> int:
         """Return the version that was the newest at *moment*, inclusive; the same rule as Spark's reader has."""

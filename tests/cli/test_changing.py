@@ -17,7 +17,7 @@ def root(spark, tmp_path_factory):
     return lake._context.catalog.root
 
 
-def test_diff_tag_untag_and_restore(root, capsys, monkeypatch):
+def test_diff_tag_branch_and_restore(root, capsys, monkeypatch):
     def run(*arguments, code=0):
         assert main([*arguments, "--root", root]) == code
         return capsys.readouterr().out
@@ -38,5 +38,13 @@ def test_diff_tag_untag_and_restore(root, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert json.loads(run("restore", "raw.t@june", "-m", "back", "--json"))["operation"] == "RESTORE"
     assert json.loads(run("log", "raw.t", "--json"))[0]["message"] == "back"
+    run("branch", "fix", "raw.t")
+    assert [(found["branch"], found["tables"]) for found in json.loads(run("branches", "--json"))] == [
+        ("fix", ["raw.t@2"])
+    ]
+    assert json.loads(run("diff", "fix", "--json"))[0]["summary"]["added"] == 0
+    run("discard", "fix", "--yes")
+    assert json.loads(run("branches", "--json")) == []
+    run("diff", "fix", code=1)
     run("untag", "june", "-m", "done", "--yes")
     assert json.loads(run("tags", "--json")) == []
