@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from lakehouse.errors import InvalidRefError, SchemaError
+from lakehouse.features.definitions import OnDemandFeature
+from lakehouse.features.definitions.on_demand import request_types
 from lakehouse.online.generations import stored_service, stored_view
 from lakehouse.online.stores import OnlineStore
 from lakehouse.online.value_types import Type, name_of
@@ -25,12 +27,19 @@ class Contract:
     Attributes:
         epoch: Number of that metadata's version.
         keys: Column of a request row to the type of its key.
+        request: What on-demand features want of a request row beside keys: column to type.
         features: Feature to its type, in the service's order.
     """
 
     epoch: int
     keys: Mapping[str, Type]
+    request: Mapping[str, Type]
     features: Mapping[str, Type]
+
+    @property
+    def asked(self) -> Mapping[str, Type]:
+        """Every column of a request row."""
+        return {**self.keys, **self.request}
 
     @classmethod
     def of(cls, store: OnlineStore, service: str) -> "Contract":
@@ -39,6 +48,7 @@ class Contract:
         Raises:
             FeatureNotFoundError: The store has no such service.
             OnlineStoreError: The store can't be read.
+            DefinitionError: The function of an on-demand feature can't be imported here.
         """
         epoch, document = store.metadata()
         keys: dict[str, Type] = {}
@@ -47,23 +57,26 @@ class Contract:
             view = stored_view(document, name, store.uri).view
             keys |= {columns[key]: kind for key, kind in view.keys}
             features |= {feature.name: feature.type for feature in view.features}
-        return cls(epoch, keys, features)
+        computed = [OnDemandFeature.from_dict(plain) for plain in document.get("on_demand", {}).get(service, ())]
+        request = {name: _stored_type(kind) for name, kind in request_types(computed).items()}
+        features |= {feature.name: _stored_type(feature.type) for feature in computed}
+        return cls(epoch, keys, request, features)
 
     def parsed(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return rows with their keys as Python values; what isn't a key stays as it is.
+        """Return rows with what the service asks for as Python values; all else stays as it is.
 
         Raises:
-            SchemaError: A text can't be read as its key's type; names row and key.
+            SchemaError: A text can't be read as its column's type; names row and column.
         """
-        readers = {key: read for key, kind in self.keys.items() if (read := _READERS.get(name_of(kind)))}
+        readers = {key: read for key, kind in self.asked.items() if (read := _READERS.get(name_of(kind)))}
         if not readers:
             return [dict(row) for row in rows]
         return [_parsed(row, readers, number) for number, row in enumerate(rows)]
 
     def row_schema(self) -> dict[str, Any]:
-        """Return the JSON schema of a request row's keys."""
-        properties = {key: _or_null(json_schema(kind)) for key, kind in self.keys.items()}
-        return {"type": "object", "properties": properties, "required": list(self.keys), "additionalProperties": False}
+        """Return the JSON schema of a request row."""
+        properties = {key: _or_null(json_schema(kind)) for key, kind in self.asked.items()}
+        return {"type": "object", "properties": properties, "required": list(self.asked), "additionalProperties": False}
 
     def answer_schema(self) -> dict[str, Any]:
         """Return the JSON schema of an answered row: keys, then features."""
@@ -72,7 +85,7 @@ class Contract:
 
     def example_row(self) -> dict[str, Any]:
         """Return a request row as an example."""
-        return {key: _example(kind) for key, kind in self.keys.items()}
+        return {key: _example(kind) for key, kind in self.asked.items()}
 
 
 def json_schema(kind: Type) -> dict[str, Any]:
@@ -113,6 +126,18 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
+def _stored_type(declared: str) -> Type:
+    """Return the stored type that a declared one is."""
+    if declared.startswith("array<"):
+        return ["list", _stored_type(declared[len("array<") : -1])]
+    if declared.startswith("decimal("):
+        return ["decimal", *map(int, declared[len("decimal(") : -1].split(","))]
+    return _DECLARED.get(declared, declared)
+
+
+_DECLARED = {"boolean": "bool", "tinyint": "int8", "smallint": "int16", "int": "int32", "bigint": "int64"}
+
+
 def _example(kind: Type) -> Any:
     return _EXAMPLES.get(name_of(kind), 1)
 
@@ -129,7 +154,7 @@ def _parsed(row: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]],
             try:
                 values[key] = read(value)
             except (ValueError, TypeError, InvalidOperation, binascii.Error, InvalidRefError) as error:
-                raise SchemaError(f"row {number} of the request", f"key {key!r} is {value!r}: {error}") from error
+                raise SchemaError(f"row {number} of the request", f"{key!r} is {value!r}: {error}") from error
     return values
 
 

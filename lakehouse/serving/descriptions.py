@@ -95,7 +95,7 @@ def _predict_body(server: FeatureServer) -> dict[str, Any]:
     others = (
         {} if model is None else {name: kind for name, kind in model.columns.items() if name not in contract.features}
     )
-    given = {name: kind for name, kind in others.items() if name not in contract.keys}
+    given = {name: kind for name, kind in others.items() if name not in contract.asked}
     row, example = contract.row_schema(), contract.example_row()
     row["properties"] |= {name: _input_schema(kind) for name, kind in given.items()}
     row["required"] = [*row["required"], *given]

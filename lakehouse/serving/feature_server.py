@@ -92,12 +92,12 @@ class FeatureServer:
         model = self.model
         if model is None:
             raise Problem(404, "no_model", "This server serves features only; start it with --model.")
-        keys = self.contract.keys
-        found = self._read([{name: row[name] for name in keys if name in row} for row in rows], at)
+        asked = self.contract.asked
+        found = self._read([{name: row[name] for name in asked if name in row} for row in rows], at)
         if not allow_stale:
             _refuse_stale(found, model.columns)
         inputs = [{**row, **values} for row, values in zip(rows, found.to_rows(), strict=True)]
-        _refuse_unknown(rows, {*keys, *model.columns})
+        _refuse_unknown(rows, {*asked, *model.columns})
         predictions = model.predict(inputs)
         self._keep(found, model=model.ref, predictions=predictions)
         return {

@@ -10,10 +10,12 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from lakehouse.errors import (
+    DefinitionError,
     FeatureNotFoundError,
     InvalidRefError,
     LakehouseError,
     MissingColumnsError,
+    OnDemandError,
     OnlineStoreError,
     SchemaError,
     TrackingError,
@@ -78,7 +80,9 @@ def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = 
 _KINDS: tuple[tuple[type[LakehouseError], int, str], ...] = (
     (MissingColumnsError, 422, "missing_input"),
     (SchemaError, 422, "invalid_input"),
+    (OnDemandError, 422, "on_demand_failed"),
     (InvalidRefError, 422, "invalid_moment"),
+    (DefinitionError, 503, "definition_unavailable"),
     (FeatureNotFoundError, 503, "service_not_found"),
     (OnlineStoreError, 503, "store_unavailable"),
     (TrackingError, 503, "model_unavailable"),

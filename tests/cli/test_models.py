@@ -37,7 +37,9 @@ def run(store, capsys, monkeypatch):
 @pytest.fixture
 def two(store):
     lake = FolderLake()
-    return [log(lake, store, answer, inputs=[("features", version("raw.weather", int(answer)))]) for answer in (0.0, 3.0)]
+    return [
+        log(lake, store, answer, inputs=[("features", version("raw.weather", int(answer)))]) for answer in (0.0, 3.0)
+    ]
 
 
 def test_runs_compare_models_and_lineage_need_no_lake(run, two, tmp_path, monkeypatch):
