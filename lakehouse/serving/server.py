@@ -16,6 +16,8 @@ from lakehouse.serving.settings import ServerSettings
 _PATIENCE = 5.0
 """Seconds that requests get beyond their own limit when the server ends."""
 
+_BACKLOG = 2048
+
 
 def run_server(settings: ServerSettings, *, ready: Callable[[str], None] = print) -> None:
     """Serve until SIGTERM or SIGINT, then answer what has begun, write the log and return.
@@ -49,8 +51,14 @@ def run_server(settings: ServerSettings, *, ready: Callable[[str], None] = print
 def _listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens; an address that is taken is told before anything is loaded."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With its protocol named: asyncio turns Nagle's algorithm off only where it sees TCP, and on, each answer
+        # waits 40 ms for an acknowledgement.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        return listener
     except OSError as error:
         hint = "Choose another address or port; port 0 takes a free one"
         raise ConfigError("server", "port", f"{host}:{port} can't be listened on ({error.strerror})", hint) from error

@@ -108,3 +108,14 @@ def test_while_the_store_is_down_errors_say_so_and_afterwards_all_is_well(tmp_pa
             assert ask(address).json()["rows"][0]["delay_sum_3h"] == 10
     finally:
         redis.kill()
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(place, tmp_path):
+    """Headers and body are two packets: with Nagle's algorithm the second waits 40 ms, every time."""
+    with real_server("--store", place, folder=tmp_path) as (address, _), httpx.Client(base_url=address) as client:
+        seconds = []
+        for _ in range(20):
+            began = time.perf_counter()
+            client.post("/features", json={"rows": [UA], "at": AT})
+            seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.03

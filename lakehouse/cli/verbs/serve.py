@@ -1,6 +1,5 @@
 """``lakehouse serve``."""
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,14 +7,13 @@ import typer
 from lakehouse.cli.asked import asked
 from lakehouse.cli.places import settings_if_any
 from lakehouse.cli.printing import print_line
+from lakehouse.cli.trackers import tracking_of
 from lakehouse.errors import ConfigError
 from lakehouse.serving.server import run_server
 from lakehouse.serving.settings import Limits, RequestLogSettings, ServerSettings, tokens_of
 
 if TYPE_CHECKING:
     from lakehouse.config import Settings
-
-_TRACKING = "MLFLOW_TRACKING_URI"
 
 
 def serve(
@@ -46,7 +44,7 @@ def serve(
             service=service,
             store=place,
             model=model,
-            tracking=_tracking(settings) if model else None,
+            tracking=tracking_of(asked(ctx)).uri if model else None,
             host=host,
             port=port,
             tokens=tokens_of(),
@@ -56,12 +54,6 @@ def serve(
         ),
         ready=print_line,
     )
-
-
-def _tracking(settings: "Settings | None") -> str | None:
-    if settings is not None and settings.tracking is not None:
-        return settings.tracking.uri
-    return os.environ.get(_TRACKING)
 
 
 def _limits(settings: "Settings | None") -> Limits:
