@@ -105,8 +105,8 @@ def _predict_body(server: FeatureServer) -> dict[str, Any]:
 
 
 def _features_answer(server: FeatureServer) -> dict[str, Any]:
-    statuses = _per_row({"enum": [str(status) for status in Status]})
-    ages = _per_row({"type": ["number", "null"], "description": "seconds"})
+    statuses = _per_feature({"enum": [str(status) for status in Status]})
+    ages = _per_feature({"type": ["number", "null"], "description": "seconds"})
     rows = {"type": "array", "items": server.contract.answer_schema()}
     return _object({"service": {"type": "string"}, "at": _MOMENT, "rows": rows, "statuses": statuses, "ages": ages})
 
@@ -120,7 +120,7 @@ def _predict_answer() -> dict[str, Any]:
             "at": _MOMENT,
             "predictions": {"type": "array"},
             "probabilities": shares,
-            "statuses": _per_row({"enum": [str(status) for status in Status]}),
+            "statuses": _per_feature({"enum": [str(status) for status in Status]}),
         }
     )
 
@@ -129,8 +129,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _per_row(value: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": "object", "additionalProperties": value}}
+def _per_feature(value: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": {"type": "array", "items": value}}
 
 
 def _input_schema(kind: str) -> dict[str, Any]:

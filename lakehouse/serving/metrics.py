@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from lakehouse.online import OnlineFeatures, Status
+from lakehouse.online import Status
 
 ROUTES = ("/features", "/predict", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-_MISSING = (Status.NOT_FOUND, Status.STALE)
+_MISSING = (Status.NOT_FOUND.value, Status.STALE.value)
 
 
 class Metrics:
@@ -59,15 +59,17 @@ class FeatureCounts:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._statuses: dict[str, Counter[Status]] = {}
+        self._statuses: dict[str, Counter[str]] = {}
         self._ages: dict[str, tuple[int, float]] = {}
 
-    def add(self, found: OnlineFeatures) -> None:
-        """Count the values of one answer."""
-        statuses, ages = found.statuses, found.ages
+    def add(self, statuses: Mapping[str, Sequence[str]], ages: Mapping[str, Sequence[float | None]]) -> None:
+        """Count the values of one answer: statuses and ages, a list a feature."""
         with self._lock:
             for name, values in statuses.items():
-                self._statuses.setdefault(name, Counter()).update(values)
+                counts = self._statuses.get(name)
+                if counts is None:
+                    counts = self._statuses[name] = Counter()
+                counts.update(values)
             for name, seconds in ages.items():
                 known = [second for second in seconds if second is not None]
                 if known:
@@ -82,10 +84,10 @@ class FeatureCounts:
         values = CounterMetricFamily("lakehouse_feature_values", "Values served", labels=["feature", "status"])
         for name, counts in statuses.items():
             for status, count in counts.items():
-                values.add_metric([name, str(status)], count)
+                values.add_metric([name, status], count)
         yield values
         yield _shares("missing", "Share of values whose key was not found or whose record is stale", statuses, _MISSING)
-        yield _shares("expired", "Share of values older than their ttl", statuses, (Status.EXPIRED,))
+        yield _shares("expired", "Share of values older than their ttl", statuses, (Status.EXPIRED.value,))
         seconds = SummaryMetricFamily("lakehouse_feature_age_seconds", "Age of values", labels=["feature"])
         for name, (count, total) in ages.items():
             seconds.add_metric([name], count_value=count, sum_value=total)
@@ -97,7 +99,7 @@ class FeatureCounts:
 
 
 def _shares(
-    what: str, meaning: str, statuses: Mapping[str, Mapping[Status, int]], counted: Sequence[Status]
+    what: str, meaning: str, statuses: Mapping[str, Mapping[str, int]], counted: Sequence[str]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"lakehouse_feature_{what}_share", meaning, labels=["feature"])
     for name, counts in statuses.items():

@@ -44,7 +44,7 @@ def test_features_are_fetched_and_the_rest_comes_with_the_request(client, tracki
     # UA has 2 flights in the window, DL has 1.
     assert answer["predictions"] == pytest.approx([102, 8])
     assert answer["model"] == {"uri": CHAMPION, "ref": "models:/flight_delay/1", "version": 1}
-    assert answer["statuses"][0]["flights"] == "PRESENT"
+    assert answer["statuses"]["flights"] == ["PRESENT", "PRESENT"]
     assert answer["probabilities"] is None
     # The same answer by the Python client in process.
     server = client.app.state.server
