@@ -66,13 +66,8 @@ class DeltaFiles:
             TableNotFoundError: There is no such table.
         """
         times = self.commit_times()
-        newest = max(times)
-        start = newest if upto is None else upto
-        wanted = None if limit is None else limit + newest - start
-        with self._border():
-            entries = DeltaTable(self.folder).history(wanted)
-        shown = [entry for entry in entries if entry["version"] <= start]
-        return [self._commit(entry, times) for entry in shown if entry["version"] in times]
+        versions = [version for version in reversed(times) if upto is None or version <= upto]
+        return [self._commit(version, times[version]) for version in versions[:limit]]
 
     def columns(self, version: int) -> tuple[ColumnView, ...]:
         """Return the columns of a version."""
@@ -123,9 +118,21 @@ class DeltaFiles:
                     return rows[:limit]
         return rows
 
-    def _commit(self, entry: Mapping[str, Any], times: Mapping[int, datetime]) -> Commit:
-        version, written = entry["version"], entry.get("inCommitTimestamp")
-        return commit_of(self.name, version, times[version] if written is None else _moment(written), entry)
+    def _commit(self, version: int, written: datetime) -> Commit:
+        """Return the commit that a file of the log tells of.
+
+        Read here, because delta-rs refuses the whole history where one entry is a clone's (its ``readVersion`` is -1).
+        """
+        file = os.path.join(self.folder, "_delta_log", f"{version:020d}.json")
+        try:
+            with open(file, encoding="utf-8") as lines:
+                actions = (json.loads(line) for line in lines if line.strip())
+                entry: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        except (OSError, ValueError) as error:
+            raise StorageError(self.name, f"commit {version} can't be read ({error})") from error
+        moment = entry.get("inCommitTimestamp")
+        facts = {"operation": None, **entry}
+        return commit_of(self.name, version, written if moment is None else _moment(moment), facts)
 
     @contextmanager
     def _border(self) -> Iterator[None]:
