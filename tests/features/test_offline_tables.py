@@ -1,6 +1,7 @@
 """Feature tables: brought up to date from what changed, and always what a full computation gives."""
 
-from datetime import datetime, timezone
+import random
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -88,6 +89,50 @@ def test_a_feature_table_is_always_what_a_full_computation_gives(store, spark):
     changed = FeatureService("daily", SERVICE.views[:1])
     again = store.write_offline(changed, [day(12)])
     assert (again.mode, again.reason, again.moments) == ("full", "the definitions changed", 11)
+
+
+AWKWARD = FeatureService(
+    "awkward",
+    [
+        FeatureView(
+            "windows",
+            entity=Entity("carrier", ["carrier"]),
+            source="raw.random",
+            timestamp="left_at",
+            available_at="known_at",
+            columns=["delay"],
+            ttl="36h",
+            aggregations=[
+                Aggregation("delay", "sum", "1d", closed="both", delay="12h"),
+                Aggregation("delay", "last", "2d", closed="right", every="6h", offset="1h"),
+                Aggregation("*", "count", "36h", closed="neither"),
+            ],
+        ),
+        FeatureView("ever", entity=Entity("world", []), source="raw.random", timestamp="left_at",
+                    where="delay > 20", aggregations=[Aggregation("id", "max", None)]),
+    ],
+)  # fmt: skip
+
+
+def test_random_changes_end_where_a_full_computation_does(store, spark):
+    chance = random.Random(7)
+
+    def event(number):
+        left = day(1) + timedelta(hours=chance.randrange(20 * 24))
+        known = left + timedelta(hours=chance.choice([0, 0, 1, 30]))
+        return (number, chance.choice("abcdefg"), left, chance.choice([known, None]), float(chance.randrange(40)))
+
+    source = store.lake.table("raw.random")
+    source.merge(flights(spark, *map(event, range(150))), keys=["id"], message="events")
+    assert store.write_offline(AWKWARD, moments(day(2), day(20))).mode == "full"
+    source.merge(flights(spark, *(event(number) for number in (3, 30, 60, 160, 161))), message="others, and new ones")
+    source.delete("id in (5, 6)", message="two go")
+    later = store.write_offline(AWKWARD, day(21), versions={"raw.random": source.version})
+    assert later.mode == "incremental"
+
+    whole = store.get_historical_features(None, AWKWARD, "as_of", times=moments(day(2), day(22)))
+    assert_same_rows(store.lake.table("features.awkward").read().select(whole.columns), whole)
+    assert later.computed < whole.count()
 
 
 def test_a_table_that_someone_else_made_is_left_alone(store):
