@@ -35,6 +35,8 @@ _SMALL = SparkSettings(
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.codegen.wholeStage": False,
         "spark.driver.extraJavaOptions": ("-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xmn700m"),
+        # A worker that dies in native code says where.
+        "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
     },
 )
 
