@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 
 from lakehouse.features import Aggregation, Entity, FeatureView
 from lakehouse.features.engine import Kernel, Span
@@ -39,3 +41,27 @@ def test_a_span_counts_in_microseconds():
 def test_a_kernel_can_be_pickled():
     kernel = Kernel.of(view(Aggregation("x", "last_n", "1d", n=3, where="b"), columns=["y"]), label_timestamp="t")
     assert pickle.loads(pickle.dumps(kernel)) == kernel
+
+
+NO_OFFSETS = """
+import numpy as np
+import pyarrow as pa
+from lakehouse.features import Entity, FeatureView
+from lakehouse.features.engine import Kernel, compute
+
+garbage = pa.py_buffer(np.full(1 << 20, 0x7FFFFFFF, dtype=np.int32)).slice(8, 0)
+texts = pa.Array.from_buffers(pa.string(), 0, [None, garbage, garbage])
+lists = pa.Array.from_buffers(pa.list_(pa.string()), 0, [None, garbage], children=[texts])
+nested = pa.Array.from_buffers(pa.list_(pa.list_(pa.string())), 0, [None, garbage], children=[lists])
+moment = pa.timestamp("us", tz="UTC")
+events = pa.table({"k": texts, "ts": pa.array([], moment), "x": nested})
+labels = pa.table({"k": ["a"], "t": pa.array([0], moment)})
+view = FeatureView("v", entity=Entity("k", ["k"]), source="raw.e", timestamp="ts", columns=["x"])
+print(compute(Kernel.of(view, label_timestamp="t"), labels, events).to_pylist())
+"""
+
+
+def test_columns_without_rows_may_lack_their_offsets():
+    # As the JVM writes them. Another process: what goes wrong here is a crash of it.
+    done = subprocess.run([sys.executable, "-c", NO_OFFSETS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "[{'x': None}]"), done.stderr

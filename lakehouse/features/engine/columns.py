@@ -23,7 +23,8 @@ def plain_column(table: pa.Table, name: str) -> pa.Array:
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
-    if column.nbytes > _MOST_BYTES and kind in (pa.string(), pa.binary()):
+    # Not nbytes: it follows offsets of lists and maps, which the JVM leaves out where there are no rows, and crashes.
+    if kind in (pa.string(), pa.binary()) and column.get_total_buffer_size() > _MOST_BYTES:
         column = column.cast(pa.large_string() if kind == pa.string() else pa.large_binary())
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
