@@ -59,6 +59,10 @@ VERBS = {
     "reproduce": VerbPlace(
         "lineage", "Rebuild a model's training set, train it again and say what came out equal.", _MODELS
     ),
+    "report": VerbPlace(
+        "report", "Show what an experiment has come to: best runs, champions, and what beats one.", _MODELS
+    ),
+    "card": VerbPlace("report", "Print the card of a model, in Markdown, from what is recorded of it.", _MODELS),
     "serve": VerbPlace("serve", "Serve features and predictions over HTTP.", _SERVE),
 }
 """The verbs, in the order in which they are listed. A new one is a module and a line here."""

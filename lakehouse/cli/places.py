@@ -115,7 +115,7 @@ def settings_if_any(asked: Asked) -> "Settings | None":
     Raises:
         ConfigError: A settings file is named and can't be read, or is wrong.
     """
-    if _given(asked) == (None, None) and not os.path.isfile(_CONFIG):
+    if _given(asked) == (None, None) and not os.path.isfile(_CONFIG) and not os.path.isdir(_ROOT):
         return None
     return settings_of(asked)
 

@@ -35,13 +35,19 @@ def backend_of(asked: Asked, *, experiment: str | None = None) -> "Backend":
     return open_backend(told.uri, experiment=experiment or _ANY_EXPERIMENT, artifacts=None)
 
 
-def tracker_of(asked: Asked) -> "Tracker":
+def tracker_of(asked: Asked, *, experiment: str | None = None) -> "Tracker":
     """Return the tracker on the lake, in a session that is started for it.
+
+    Args:
+        asked: What was typed.
+        experiment: The experiment to look into; default the settings'.
 
     Raises:
         ConfigError: As in :func:`backend_of`; or no lake is named.
     """
     told = tracking_of(asked)
+    if experiment is not None:
+        told = told.model_copy(update={"experiment": experiment})
     lake = lake_of(asked)
     from lakehouse.tracking.tracker import Tracker  # loads Spark
 

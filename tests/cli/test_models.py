@@ -93,5 +93,7 @@ def test_promote_rollback_and_impact(run, lake, spark, store):
     run("promote", "flight_delay", "9", "-m", "x", *place, code=1)
     affected = json.loads(run("impact", "raw.weather@0", "--json", *place))
     assert [model["version"] for model in affected["models"]] == [1, 2]
+    assert json.loads(run("report", "--measure", "rmse", "--json", *place))["champions"][0]["version"] == 2
+    assert run("card", "models:/flight_delay@champion", *place).startswith("# flight_delay")
     run("rollback", "flight_delay", "-m", "worse", *place)
     assert json.loads(run("models", "--json", *place))[0]["aliases"] == ["champion"]
