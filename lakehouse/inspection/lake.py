@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from lakehouse.errors import TableNotFoundError, TagNotFoundError, UnsupportedReadError, VersionNotFoundError
 from lakehouse.folders import REGISTRY_SCHEMA, root_place, table_folder, table_in
 from lakehouse.inspection.delta_files import DeltaFiles
+from lakehouse.inspection.publications import REGISTRY, hidden_commits
 from lakehouse.inspection.views import TableSummary, VersionView
 from lakehouse.refs import MAIN, TableName, TableRef, format_moment, nearest_names
 from lakehouse.tables.commits import Commit
@@ -60,19 +61,11 @@ class LakeInspector:
 
     def tags(self) -> list[Tag]:
         """Return all tags, the newest first."""
-        try:
-            records = self.records("tags")
-        except TableNotFoundError:
-            return []
-        return live_tags(records)
+        return live_tags(self._records_if_any("tags"))
 
     def branches(self) -> list[BranchRecord]:
         """Return the open branches, the newest first; those of running transactions are left out."""
-        try:
-            records = self.records("branches")
-        except TableNotFoundError:
-            return []
-        return [branch for branch in branches_of(records) if branch.kind == "branch"]
+        return [branch for branch in branches_of(self._records_if_any("branches")) if branch.kind == "branch"]
 
     def records(self, registry: str) -> list[dict[str, Any]]:
         """Return the records of a registry, a small table in schema ``_lakehouse``; timestamps are aware, UTC.
@@ -84,6 +77,12 @@ class LakeInspector:
         files = DeltaFiles(str(name), table_folder(self.root, name))
         files.commit_times()
         return [{key: _in_utc(value) for key, value in row.items()} for row in files.rows()]
+
+    def _records_if_any(self, registry: str) -> list[dict[str, Any]]:
+        try:
+            return self.records(registry)
+        except TableNotFoundError:
+            return []
 
     def locate(self, ref: str) -> tuple[TableName, int]:
         """Return the table and the version that a ref names: on a branch, the branch's own table.
@@ -150,7 +149,16 @@ class LakeInspector:
         return files
 
     def _newest(self, name: TableName) -> int:
-        return max(self._files(name).commit_times())
+        """Return the newest version that readers may see."""
+        files = self._files(name)
+        newest = max(files.commit_times())
+        # The table was looked at first: a commit that is seen there has its intent seen here.
+        hidden = hidden_commits(self._records_if_any(REGISTRY)).get(str(name))
+        if hidden is None or newest <= hidden.before:
+            return newest
+        commits = files.commits(limit=newest - hidden.before)
+        made = [commit.version for commit in commits if commit.facts.get("commit_id") == hidden.commit_id]
+        return min(made) - 1 if made else newest
 
     def _named(self, at: str, name: TableName) -> tuple[TableName, int]:
         """Return where the rows of a table are on a branch or at a tag."""
@@ -165,7 +173,7 @@ class LakeInspector:
 
     def _version_at(self, name: TableName, moment: datetime) -> int:
         """Return the version that was the newest at *moment*, inclusive; the same rule as Spark's reader has."""
-        commits = self._files(name).commits()
+        commits = self._files(name).commits(upto=self._newest(name))
         oldest, newest = commits[-1], commits[0]
         if moment > max(newest.timestamp, datetime.now(timezone.utc)) or moment < oldest.timestamp:
             raise VersionNotFoundError(str(name), format_moment(moment), oldest.version, newest.version)
