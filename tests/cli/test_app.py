@@ -2,6 +2,7 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +104,8 @@ def _with_path(env):
     import os
 
     return {**env, "PYTHONPATH": os.getcwd()}
+
+
+def test_the_installed_command_is_this_one():
+    scripts = (Path(__file__).parents[2] / "pyproject.toml").read_text().split("[project.scripts]")[1]
+    assert scripts.splitlines()[1] == f'lakehouse = "{main.__module__}:{main.__name__}"'
