@@ -12,6 +12,9 @@ from lakehouse.online import Status
 from lakehouse.serving.feature_server import FeatureServer
 from lakehouse.serving.problems import ProblemAnswer
 
+_FEATURES = "Features by key, as they are now or at a moment, each with its status and age."
+_PREDICT = "Predictions by key: features are fetched, the model's other inputs come with the request."
+
 _MOMENT = {"type": "string", "format": "date-time"}
 _PROBLEM = "#/components/schemas/Problem"
 _REASONS = {
@@ -29,8 +32,8 @@ def describe(app: FastAPI, server: FeatureServer) -> None:
     def openapi() -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         paths = document["paths"]
-        _question(paths["/features"]["post"], _features_body(server), _features_answer(server))
-        _question(paths["/predict"]["post"], _predict_body(server), _predict_answer())
+        paths["/features"] = {"post": _question(_FEATURES, _features_body(server), _features_answer(server))}
+        paths["/predict"] = {"post": _question(_PREDICT, _predict_body(server), _predict_answer())}
         _probe(paths["/healthz"]["get"], {})
         _probe(paths["/readyz"]["get"], {"503": _refusal(503)})
         _metrics(paths["/metrics"]["get"])
@@ -48,11 +51,15 @@ def describe(app: FastAPI, server: FeatureServer) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _question(operation: dict[str, Any], body: dict[str, Any], answer: dict[str, Any]) -> None:
-    operation["requestBody"] = {"required": True, "content": {"application/json": body}}
-    operation["responses"] = {
-        "200": {"description": "The answer", "content": {"application/json": {"schema": answer}}},
-        **{str(status): _refusal(status) for status in (404, 413, 422, 503)},
+def _question(says: str, body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tags": ["questions"],
+        "summary": says,
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {
+            "200": {"description": "The answer", "content": {"application/json": {"schema": answer}}},
+            **{str(status): _refusal(status) for status in (404, 413, 422, 503)},
+        },
     }
 
 
