@@ -134,6 +134,10 @@ ELSEWHERE = {
         "features/test_on_demand.py",
         ["test_a_function_that_fails_is_told_with_its_inputs", "test_values_of_another_type_are_refused"],
     ),
+    "an on-demand feature of a stale value": (
+        "online/test_on_demand.py",
+        ["test_what_is_made_of_a_stale_value_is_stale"],
+    ),
     "no labels": (
         "features/test_snapshots.py",
         ["test_every_entity_that_was_known_is_there_at_each_moment", "test_labels_and_times_are_one_or_the_other"],
