@@ -1,30 +1,47 @@
-"""Online reads against raw LMDB on the same machine: ``.venv/bin/python benchmarks/online.py``. Prints microseconds.
+"""Online reads and writes against raw clients and Feast on the same machine. Prints times, ratios and the gates.
 
-100,000 entities, 3 views, 50 features: 20 looked up, 30 windowed with the steps that their events leave behind. The raw
-floor is one LMDB get of 50 packed doubles and one unpack, a transaction each. Gate for one key: 15 times the floor;
-aim: 8 times.
+    .venv/bin/python benchmarks/online.py                     # against raw LMDB and, with a redis-server, raw redis-py
+    .venv/bin/python benchmarks/online.py --feast /tmp/feast  # and Feast, in an environment that is made there
+
+100,000 entities, 3 views, 50 features: 20 looked up, 30 windowed with the steps that their events leave behind. Feast
+is given 50 looked-up values, which is all that it can keep. The raw floors are one get of 50 packed doubles and one
+unpack (LMDB), and one pipeline of three gets of a third each (Redis). Writes into Redis are of one view of 50 looked-up
+features, as bytes that are there already: engine and tables are left out. Times are medians; contenders take turns, so
+that a busy machine slows all of them, and CPU time stands beside them.
 """
 
 import argparse
+import json
+import os
 import random
+import shutil
+import socket
 import statistics
 import struct
+import subprocess
 import tempfile
 import time
+import venv
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+import redis
 
 from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView
 from lakehouse.online import OnlineReader, open_store
 from lakehouse.online.generations import begin_generation, publish
+from lakehouse.online.records import VERSION_AT
 from lakehouse.online.writing import put_records, records_for, register
 
 END = 1_700_000_000_000_000
 DAY = 86_400_000_000
 PACKED = struct.Struct("<50d")
+PEER_VIEWS = {"profile": 20, "amounts": 15, "visits": 15}
+AT = "2023-11-15T00:00:00Z"
 
 
 def views():
@@ -55,22 +72,22 @@ def events(entities, per_entity):
     return pa.table({"customer_id": rng.permutation(rows) % entities, "ts": moments, **columns})
 
 
-def materialize(uri, entities, per_entity):
-    source = events(entities, per_entity)
+def materialize(uri, source):
+    """All views into a store; the records of each."""
     service = FeatureService("bench", views())
+    made = {}
     with open_store(uri, writable=True) as store:
         kernels = register(store, service, {view.name: source.schema for view in service.views})
         for name, kernel in kernels.items():
             generation = begin_generation(store, name)
             started = time.process_time()
-            records = records_for(kernel, source, end_us=END)
-            put_records(uri, generation, records)
+            made[name] = records_for(kernel, source, end_us=END)
+            put_records(uri, generation, made[name])
             spent = time.process_time() - started
             publish(store, kernel.view, generation, as_of=END)
-            size = records.nbytes / records.num_rows
-            print(
-                f"  materialize {name}: {records.num_rows / spent:,.0f} entities per CPU second, {size:,.0f} B a record"
-            )
+            size = sum(map(len, made[name]["record"].to_pylist())) / made[name].num_rows
+            print(f"  {name}: {made[name].num_rows / spent:,.0f} entities per CPU second, {size:,.0f} B a record")
+    return made
 
 
 def raw_environment(folder, entities):
@@ -99,7 +116,7 @@ def timed(read, draws):
 
 
 def compare(contenders, *, entities, batch, rounds, calls):
-    """Per contender the medians of all rounds; they take turns, so that a busy machine slows all of them."""
+    """Per contender the medians of all rounds, in microseconds: wall and CPU."""
     rng = random.Random(3)
     found = {name: [] for name in contenders}
     for _ in range(rounds + 1):
@@ -109,44 +126,207 @@ def compare(contenders, *, entities, batch, rounds, calls):
     return {name: [statistics.median(part) for part in zip(*times[1:], strict=True)] for name, times in found.items()}
 
 
+def show(title, found, peer=None):
+    floor, floor_cpu = next(iter(found.values()))
+    print(title)
+    for name, (wall, cpu) in found.items():
+        line = f"  {name:22} {wall:9.1f} us {wall / floor:6.1f} x raw   {cpu:9.1f} us CPU {cpu / floor_cpu:6.1f} x"
+        print(f"{line}   1/{peer / wall:.0f} of Feast" if peer and wall != floor else line)
+    if peer:
+        print(f"  {'Feast':22} {peer:9.1f} us {peer / floor:6.1f} x raw")
+
+
+def reads_of(reader):
+    def rows(keys):
+        return [{"customer_id": key} for key in keys]
+
+    def everything(keys):
+        found = reader.get_online_features("bench", rows(keys), AT)
+        return found.to_rows(), found.statuses, found.ages
+
+    return {
+        "to_rows": lambda keys: reader.get_online_features("bench", rows(keys), AT).to_rows(),
+        "now, to_rows": lambda keys: reader.get_online_features("bench", rows(keys)).to_rows(),
+        "rows, statuses, ages": everything,
+    }
+
+
+def embedded(folder, source, options, peer):
+    print("embedded (LMDB)")
+    uri = f"lmdb://{folder}/online"
+    materialize(uri, source)
+    env = raw_environment(folder / "raw", options.entities)
+    with OnlineReader(uri) as reader:
+        contenders = {"raw get + unpack": lambda keys: raw_read(env, keys), **reads_of(reader)}
+        for batch, calls in ((1, 4000), (100, 100)):
+            found = compare(contenders, entities=options.entities, batch=batch, rounds=options.rounds, calls=calls)
+            show(f" {batch} keys", found, peer.get(f"read_{batch}"))
+    env.close()
+
+
+@contextmanager
+def redis_server(folder):
+    """A server of our own on a free loopback port; its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(500):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.01)
+        yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+def raw_pipeline(client, keys):
+    pipe = client.pipeline(transaction=False)
+    for key in keys:
+        for view in PEER_VIEWS:
+            pipe.get(f"raw:{view}:{key}")
+    return pipe.execute()
+
+
+def over_redis(port, source, options, peer):
+    print("Redis")
+    uri = f"redis://127.0.0.1:{port}/0?name=bench"
+    materialize(uri, source)
+    client = redis.Redis(host="127.0.0.1", port=port)
+    for view, count in PEER_VIEWS.items():
+        blob = struct.pack(f"<{count}d", *(float(place) for place in range(count)))
+        for first in range(0, options.entities, 1000):
+            client.mset({f"raw:{view}:{key}": blob for key in range(first, min(first + 1000, options.entities))})
+    with OnlineReader(uri) as reader:
+        contenders = {"raw pipeline of 3 gets": lambda keys: raw_pipeline(client, keys), **reads_of(reader)}
+        for batch, calls in ((1, 2000), (100, 50)):
+            found = compare(contenders, entities=options.entities, batch=batch, rounds=options.rounds, calls=calls)
+            show(f" {batch} keys, 3 views", found, peer.get(f"read_{batch}"))
+    writes(uri, client, options, peer)
+
+
+def wide_records(uri, rows):
+    """Keys and records of a view of 50 looked-up features, registered in the store."""
+    rng = np.random.default_rng(2)
+    columns = {f"c{place}": rng.normal(size=rows) for place in range(50)}
+    moments = pa.array(np.full(rows, END), pa.timestamp("us", tz="UTC"))
+    source = pa.table({"customer_id": np.arange(rows), "ts": moments, **columns})
+    entity = Entity("customer", ["customer_id"])
+    view = FeatureView("wide", entity=entity, source="raw.wide", timestamp="ts", columns=list(columns))
+    with open_store(uri, writable=True) as store:
+        kernel = register(store, FeatureService("wide", [view]), {"wide": source.schema})["wide"]
+    records = records_for(kernel, source, end_us=END)
+    return list(zip(records["key"].to_pylist(), records["record"].to_pylist(), strict=True))
+
+
+def writes(uri, client, options, peer):
+    """Records of 50 features into Redis: ours, the same bytes by MSET, and one hash field a feature."""
+    sample = wide_records(uri, 20_000)
+    names = [b"%04d" % place for place in range(50)]
+    with open_store(uri, writable=True) as store:
+        generation = begin_generation(store, "wide")
+
+        def ours(number):
+            store.put_many(
+                generation, [(b"%d" % number + key, record) for key, record in sample], version_at=VERSION_AT
+            )
+
+        def again(number):
+            store.put_many(
+                generation, [(b"%d" % number + key, record) for key, record in sample], version_at=VERSION_AT
+            )
+
+        def mset(number):
+            for first in range(0, len(sample), 1000):
+                part = sample[first : first + 1000]
+                client.mset({b"m%d" % number + key: record for key, record in part})
+
+        def hashes(number):
+            # Feast's layout: a hash an entity, a field a feature, pipelined.
+            pipe = client.pipeline(transaction=False)
+            for place, (key, _) in enumerate(sample[:2000]):
+                pipe.hset(b"h%d" % number + key, mapping={name: struct.pack("<d", place) for name in names})
+            pipe.execute()
+
+        rates = {name: [] for name in ("mset", "ours", "ours, over others", "hashes")}
+        for number in range(options.rounds):
+            for name, write, rows in (
+                ("mset", mset, len(sample)), ("ours", ours, len(sample)), ("ours, over others", again, len(sample)),
+                ("hashes", hashes, min(2000, len(sample))),
+            ):  # fmt: skip
+                began = time.perf_counter()
+                write(number)
+                rates[name].append(rows / (time.perf_counter() - began))
+    found = {name: statistics.median(rate) for name, rate in rates.items()}
+    print(" records into Redis, rows a second")
+    print(f"  raw MSET {found['mset']:,.0f}; a hash field a feature {found['hashes']:,.0f}")
+    for name in ("ours", "ours, over others"):
+        print(
+            f"  {name}: {found[name]:,.0f}, {found[name] / found['mset']:.2f} x raw MSET,"
+            f" {found[name] / found['hashes']:.1f} x a field a feature"
+        )
+    if peer:
+        print(f"  Feast's write_to_online_store: {peer['push_rows_per_second']:,.0f}")
+
+
+def feast_environment(folder):
+    """A Python with Feast, made in *folder* where it isn't there."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", "feast[redis]==0.67.0"], check=True)
+    return python
+
+
+def feast(python, folder, *arguments):
+    """What Feast takes for the same rows and reads."""
+    script = Path(__file__).with_name("online_feast.py")
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": ""}
+    command = [str(python), str(script), str(folder), *map(str, arguments)]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
+    )
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    rows = found["entities"] * len(PEER_VIEWS)
+    wall, cpu = rows / found["materialize_seconds"], rows / found["materialize_cpu"]
+    print(f"Feast ({arguments[0]}): materialized {wall:,.0f} rows a second, {cpu:,.0f} a CPU second")
+    return found
+
+
+def peer_rows(folder, entities):
+    rng = np.random.default_rng(1)
+    for name, count in PEER_VIEWS.items():
+        columns = {f"{name}_{place}": rng.normal(size=entities) for place in range(count)}
+        moments = pa.array(END - rng.integers(0, 45 * DAY, entities), pa.timestamp("us", tz="UTC"))
+        table = pa.table({"customer_id": np.arange(entities), "ts": moments, **columns})
+        pq.write_table(table, folder / f"{name}.parquet")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entities", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=10, help="events an entity")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--feast", type=Path, help="folder for Feast's own environment")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        uri = f"lmdb://{folder}/online"
-        materialize(uri, options.entities, options.events)
-        env = raw_environment(Path(folder) / "raw", options.entities)
-        reader = OnlineReader(uri)
-        at = "2023-11-15T00:00:00Z"
-        contenders = {
-            "raw get + unpack": lambda keys: raw_read(env, keys),
-            "to_rows": lambda keys: reader.get_online_features(
-                "bench", [{"customer_id": key} for key in keys], at
-            ).to_rows(),
-            "now, to_rows": lambda keys: reader.get_online_features(
-                "bench", [{"customer_id": key} for key in keys]
-            ).to_rows(),
-            "rows, statuses, ages": lambda keys: everything(reader, keys, at),
-        }
-        for batch, calls in ((1, 4000), (100, 100)):
-            found = compare(contenders, entities=options.entities, batch=batch, rounds=options.rounds, calls=calls)
-            floor, floor_cpu = found["raw get + unpack"]
-            print(
-                f"{batch} keys: p50 of wall time, mean of CPU time; on a busy machine the second is the one to compare"
-            )
-            for name, (wall, cpu) in found.items():
-                print(
-                    f"  {name:22} {wall:9.1f} us {wall / floor:6.1f} x raw   {cpu:9.1f} us {cpu / floor_cpu:6.1f} x raw"
-                )
-        env.close()
-
-
-def everything(reader, keys, at):
-    found = reader.get_online_features("bench", [{"customer_id": key} for key in keys], at)
-    return found.to_rows(), found.statuses, found.ages
+    print(f"{options.entities:,} entities, {options.events} events each, load average {os.getloadavg()[0]:.1f}")
+    source = events(options.entities, options.events)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        python = None if options.feast is None else feast_environment(options.feast)
+        if python is not None:
+            peer_rows(folder, options.entities)
+        embedded(folder, source, options, {} if python is None else feast(python, folder, "sqlite"))
+        if shutil.which("redis-server") is None:
+            print("Redis: not measured, there is no redis-server")
+            return
+        with redis_server(folder) as port:
+            over_redis(port, source, options, {} if python is None else feast(python, folder, "redis", port))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ worker that made them writes them. Readers see the old records of a view until a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from lakehouse.features.buckets import BUCKET, bucket_count, least_buckets, with
 from lakehouse.features.columns import column_of
 from lakehouse.features.definitions import FeatureService, FeatureView
 from lakehouse.features.pins import Pins
+from lakehouse.features.progress import progress
 from lakehouse.features.sources import Events, read_events
 from lakehouse.online import OnlineStore, open_store
 from lakehouse.online.generations import (
@@ -28,10 +30,11 @@ from lakehouse.online.generations import (
 from lakehouse.online.on_demand import plain_on_demand
 from lakehouse.online.record_kernel import RecordKernel
 from lakehouse.online.value_types import micros_of
-from lakehouse.online.writing import empty_record, records_for
+from lakehouse.online.writing import empty_record, put_into, records_for
 from lakehouse.refs import TableVersion, format_moment, parse_moment
 
-_WRITTEN = pa.schema([("entities", pa.int64()), ("bytes", pa.int64())])
+WRITTEN = pa.schema([("entities", pa.int64()), ("bytes", pa.int64())])
+WRITTEN_DDL = "entities bigint, bytes bigint"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class MaterializedView:
         bytes: Their size without keys.
         seconds: How long it took.
         inputs: The table versions that were read.
+        how: ``full``, ``incremental`` or ``unchanged``.
+        why: Why it was full where an incremental one was asked for; else empty.
     """
 
     view: str
@@ -51,6 +56,8 @@ class MaterializedView:
     bytes: int
     seconds: float
     inputs: tuple[TableVersion, ...]
+    how: str = "full"
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,10 @@ class Materialization:
         lines = [f"{self.service} from {format_moment(self.end)}"]
         for item in self.views:
             inputs = ", ".join(map(str, item.inputs))
+            why = f" ({item.why})" if item.why else ""
             lines.append(
-                f"  {item.view}: {item.entities:,} entities, {item.bytes:,} bytes, {item.seconds:.1f} s, {inputs}"
+                f"  {item.view}: {item.how}{why}, {item.entities:,} entities, {item.bytes:,} bytes,"
+                f" {item.seconds:.1f} s, {inputs}"
             )
         return "\n".join(lines)
 
@@ -84,7 +93,7 @@ def materialize(
 
     Args:
         service: What to write.
-        pins: The versions of the sources to read.
+        pins: Which versions of the sources to read; the newest are those at the moment that a view is begun.
         store_uri: The online store; every executor must reach it.
         end: The moment that the records start from; default now. Events after it take effect at their own time.
 
@@ -94,18 +103,40 @@ def materialize(
         OnlineStoreError: The store can't be written, or another materialization of a view has begun.
         InvalidRefError: *end* has no zone.
     """
-    moment = datetime.now(timezone.utc) if end is None else parse_moment(end)
+    start = Start.of(end)
     # All views are checked before anything is written.
-    sources = [read_events(view, pins) for view in service.views]
-    kernels = [_record_kernel(events) for events in sources]
+    for view in service.views:
+        record_kernel(read_events(view, pins))
     computed = plain_on_demand(service)
-    with open_store(store_uri, writable=True) as store:
-        written = tuple(
-            _materialize_view(store, events, kernel, moment) for events, kernel in zip(sources, kernels, strict=True)
-        )
-        views = {view.name: dict(zip(view.keys, service.label_keys(view), strict=True)) for view in service.views}
-        register_service(store, service.name, views, computed)
-    return Materialization(service.name, moment, written)
+    with open_store(store_uri, writable=True) as store, progress(len(service.views)) as begin:
+        written = []
+        for view in service.views:
+            begin(view.name)
+            written.append(write_view(store, view, pins, start))
+        note_service(store, service, computed)
+    return Materialization(service.name, start.end, tuple(written))
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where records start.
+
+    Attributes:
+        end: The moment, UTC.
+        live: Whether that was the present when it was asked for: then later runs mean their own present.
+    """
+
+    end: datetime
+    live: bool
+
+    @classmethod
+    def of(cls, end: str | datetime | None) -> "Start":
+        """Return the start that a caller means.
+
+        Raises:
+            InvalidRefError: *end* has no zone.
+        """
+        return cls(datetime.now(timezone.utc), True) if end is None else cls(parse_moment(end), False)
 
 
 def mark_stale(view: FeatureView, pins: Pins, *, store_uri: str) -> None:
@@ -119,44 +150,87 @@ def mark_stale(view: FeatureView, pins: Pins, *, store_uri: str) -> None:
         if view.name not in document.get("views", {}):
             return
         events = read_events(view, pins)
-        kernel = _record_kernel(events)
-        if stored_view(document, view.name, store_uri).view.digest != kernel.view.digest:
+        kernel = record_kernel(events)
+        if stored_view(document, view.name, store.uri).view.digest != kernel.view.digest:
             register_view(store, kernel.view, empty_record(kernel, events.schema))
 
 
-def _record_kernel(events: Events) -> RecordKernel:
+def note_service(store: OnlineStore, service: FeatureService, computed: Sequence[Mapping[str, Any]]) -> None:
+    """Take a service into the store's metadata, with its on-demand features as `plain_on_demand` gives them."""
+    views = {view.name: dict(zip(view.keys, service.label_keys(view), strict=True)) for view in service.views}
+    register_service(store, service.name, views, computed)
+
+
+def record_kernel(events: Events) -> RecordKernel:
+    """Return what the records of a view are made by."""
     made = RecordKernel.of(events.view, events.schema)
     return replace(made, kernel=replace(made.kernel, order=events.kernel.order))
 
 
-def _materialize_view(store: OnlineStore, events: Events, kernel: RecordKernel, end: datetime) -> MaterializedView:
+def version_of_inputs(inputs: Sequence[TableVersion]) -> int:
+    """Return a number that grows with the versions of what a view reads."""
+    return sum(pinned.version for pinned in inputs)
+
+
+def facts_of(inputs: Sequence[TableVersion], start: Start) -> dict[str, Any]:
+    """Return what the store keeps about where a view's records come from."""
+    return {
+        "inputs": [str(pinned) for pinned in inputs],
+        "source": " ".join(f"{pinned.name} {pinned.table_id}" for pinned in inputs),
+        "version": version_of_inputs(inputs),
+        "live": start.live,
+        "written_at": time.time_ns() // 1000,
+    }
+
+
+def write_view(store: OnlineStore, view: FeatureView, pins: Pins, start: Start, why: str = "") -> MaterializedView:
+    """Write all records of a view into a generation of its own and publish it."""
     began = time.monotonic()
-    name = kernel.view.name
+    events = read_events(view, pins)
+    kernel = record_kernel(events)
     register_view(store, kernel.view, empty_record(kernel, events.schema))
-    generation = begin_generation(store, name)
+    end_us = micros_of(start.end)
+    generation = begin_generation(store, view.name, as_of=end_us)
+    # Pinned after the beginning: what was pushed before is in the source, what is pushed later goes in by itself.
+    events = read_events(view, replace(pins, versions={}))
     count = bucket_count([events.bytes], least=least_buckets(events.rows))
     rows = with_bucket(events.rows, [column_of(key) for key in events.kernel.keys], count)
-    write = _writer(kernel, store.place, generation, micros_of(end))
-    parts = rows.groupBy(BUCKET).applyInArrow(write, "entities bigint, bytes bigint").collect()
-    inputs = [str(version) for version in events.inputs]
-    publish(store, kernel.view, generation, as_of=micros_of(end), facts={"inputs": inputs})
+    make = _Full(kernel, store.place, generation, end_us, version_of_inputs(events.inputs))
+    parts = rows.groupBy(BUCKET).applyInArrow(make.function(), WRITTEN_DDL).collect()
+    publish(store, kernel.view, generation, as_of=end_us, facts=facts_of(events.inputs, start))
     return MaterializedView(
-        view=name,
+        view=view.name,
         entities=sum(part.entities for part in parts),
         bytes=sum(part.bytes for part in parts),
         seconds=time.monotonic() - began,
         inputs=events.inputs,
+        why=why,
     )
 
 
-def _writer(kernel: RecordKernel, uri: str, generation: int, end_us: int) -> Callable[[pa.Table], pa.Table]:
-    """Return what a worker runs on one bucket: it may run twice, and then writes the same records again."""
+@dataclass(frozen=True)
+class _Full:
+    """What a worker runs on one bucket: it may run twice, and then writes the same records again."""
 
-    def write(events: pa.Table) -> pa.Table:
-        records = records_for(kernel, events.drop_columns([BUCKET]), end_us=end_us)
-        pairs = list(zip(records.column("key").to_pylist(), records.column("record").to_pylist(), strict=True))
-        with open_store(uri, writable=True) as store:
-            store.put_many(generation, pairs)
-        return pa.table([[len(pairs)], [sum(len(record) for _, record in pairs)]], schema=_WRITTEN)
+    kernel: RecordKernel
+    place: str
+    generation: int
+    end_us: int
+    version: int
 
-    return write
+    def function(self) -> Callable[[pa.Table], pa.Table]:
+        def write(events: pa.Table) -> pa.Table:
+            rows = events.drop_columns([BUCKET])
+            records = records_for(self.kernel, rows, end_us=self.end_us, version=self.version)
+            with open_store(self.place, writable=True) as store:
+                put_into(store, self.generation, records)
+            size = sum(len(record) for record in records.column("record").to_pylist())
+            return pa.table([[records.num_rows], [size]], schema=WRITTEN)
+
+        return write
+
+
+def input_versions(facts: Mapping[str, Any]) -> dict[str, int]:
+    """Return the table versions that a view's records come from, by table."""
+    found = (ref.rpartition("@") for ref in facts.get("inputs", ()))
+    return {table: int(version) for table, _, version in found}

@@ -108,6 +108,21 @@ def registered_versions(lake: Lakehouse, service: FeatureService) -> dict[str, i
     return found
 
 
+def find_view(lake: Lakehouse, name: str) -> FeatureView:
+    """Return a registered view in its newest version.
+
+    Raises:
+        FeatureNotFoundError: None is registered under that name.
+        DefinitionError: A function in it isn't what it was when it was registered.
+    """
+    newest = registered(lake)
+    if ("feature view", name) in newest:
+        return _view(newest, name)
+    known = [other for kind, other in newest if kind == "feature view"]
+    hint = did_you_mean(nearest_names(name, known)) or f"Registered are {', '.join(sorted(known)) or 'none'}"
+    raise FeatureNotFoundError(f"feature view {name!r}", "it is not registered", hint)
+
+
 def _service(newest: Registered, plain: Mapping[str, Any]) -> FeatureService:
     views = [json.loads(newest["feature view", view].definition) for view in plain["views"]]
     return FeatureService.from_dict({**plain, "views": views})

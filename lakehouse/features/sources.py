@@ -3,6 +3,7 @@
 Start at `read_events`. Reads tables through the lakehouse; computes nothing.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from lakehouse.features.definitions.code import Function
 from lakehouse.features.engine import Kernel, feature_schema
 from lakehouse.features.pins import Pins
 from lakehouse.features.source_rows import called, source_rows, understood
-from lakehouse.refs import TableVersion
+from lakehouse.refs import TableRef, TableVersion
 from lakehouse.schema import has_order
 
 
@@ -82,6 +83,51 @@ def read_events(view: FeatureView, pins: Pins) -> Events:
     events = Events(view, replace(kernel, order=order), rows, source.inputs, size)
     _ = events.features
     return events
+
+
+def is_row_by_row(view: FeatureView) -> bool:
+    """Return whether each event comes from one row of one table, whatever other rows there are.
+
+    Then the entities that a change of the table touches are those of the changed rows. Functions may look at other
+    rows, and so may SQL with a window or a subquery.
+    """
+    codes = [view.where, *dict(view.derived).values(), *(item.where for item in view.aggregations)]
+    texts = [code for code in codes if isinstance(code, str)]
+    functions = [code for code in codes if code is not None and not isinstance(code, str)]
+    plain = view.table is not None and TableRef.parse(view.table).at is None
+    return plain and not functions and not any(_LOOKS_FURTHER.search(text) for text in texts)
+
+
+_LOOKS_FURTHER = re.compile(r"\bover\b|\bselect\b", re.IGNORECASE)
+
+
+def touched_keys(view: FeatureView, rows: DataFrame) -> DataFrame:
+    """Return the keys of the entities whose events come from some rows of the source: distinct, without nulls.
+
+    Args:
+        view: A view that `is_row_by_row`.
+        rows: Rows with the source's columns.
+    """
+    shaped = _with_code(rows, view, source=str(view.table))
+    if not view.keys:
+        return shaped.select(F.lit(1).alias("__any")).limit(1)
+    return shaped.select(*[column_of(key) for key in view.keys]).dropna().distinct()
+
+
+def newest_moment(view: FeatureView, rows: DataFrame) -> int:
+    """Return the latest event time among some rows of the source, microseconds; the earliest moment where none has one.
+
+    Args:
+        view: A view that `is_row_by_row`.
+        rows: Rows with the source's columns.
+    """
+    moment = F.max(F.unix_micros(column_of(view.timestamp)))
+    found = _with_code(rows, view, source=str(view.table)).agg(moment).first()
+    return _FIRST_US if found is None or found[0] is None else int(found[0])
+
+
+_FIRST_US = -62_135_596_800_000_000
+"""Before year 1 Spark has no timestamps."""
 
 
 def tie_columns(kernel: Kernel, columns: Sequence[str]) -> tuple[str, ...]:

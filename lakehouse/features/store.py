@@ -7,15 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pyspark.sql import DataFrame
+
 from lakehouse.errors import OnlineStoreError
 from lakehouse.features.affected import affected_by
+from lakehouse.features.consistency import Consistency, Sample, check_consistency
 from lakehouse.features.definitions import Entity, FeatureService, FeatureView
+from lakehouse.features.freshness import ViewFreshness, freshness
+from lakehouse.features.incremental import materialize_incremental
 from lakehouse.features.materialization import Materialization, mark_stale, materialize
 from lakehouse.features.offline_store import OfflineStore, Service
 from lakehouse.features.pins import Pins
 from lakehouse.features.plans import Plan
-from lakehouse.features.registered import apply_definitions
-from lakehouse.online import OnlineFeatures, OnlineReader
+from lakehouse.features.pushing import Push, push_rows
+from lakehouse.features.registered import apply_definitions, find_view
+from lakehouse.online import OnlineFeatures, OnlineReader, open_store
+from lakehouse.online.forgetting import forget_records
 from lakehouse.online.on_demand import renew_on_demand
 from lakehouse.versioning import Lakehouse
 
@@ -85,6 +92,41 @@ class FeatureStore(OfflineStore):
         """
         return materialize(self._service(service), Pins(self.lake), store_uri=self._online(), end=end)
 
+    def materialize_incremental(self, service: Service, *, end: str | datetime | None = None) -> Materialization:
+        """Bring the online features of *service* up to the newest versions of its sources.
+
+        Driven by what has changed in the tables since the version that a view was written from: rows that came late,
+        were corrected or deleted arrive too. Run again after it was killed, it ends as if it had not been.
+
+        Args:
+            service: What to bring up to date; what was never materialized is written in full.
+            end: The moment that a record starts from if it would have ended by then; default now or, where
+                `materialize` was given one, that.
+
+        Raises:
+            OnlineStoreError: There is no online store, it can't be written, or another materialization has begun since.
+        """
+        return materialize_incremental(self._service(service), Pins(self.lake), store_uri=self._online(), end=end)
+
+    def push(self, view: FeatureView | str, rows: Any) -> Push:
+        """Append rows to the source of a view and bring them online at once, each exactly once.
+
+        Args:
+            view: The view, or its registered name. Other views of the same source have the rows online after the next
+                `materialize_incremental`.
+            rows: A list of dicts, an Arrow table, a pandas or a Spark DataFrame, with columns of the source. A row that
+                is there already changes nothing: known by the source's keys or, where it has none, by all its columns.
+
+        Raises:
+            DefinitionError: The view's source is a query or a function, or its code may look at other rows.
+            SchemaError: The rows don't fit the source; nothing is written.
+            DuplicateKeysError: Different rows of the push share a key; nothing is written.
+            OnlineStoreError: The online store can't be written. Where the rows are in the source already, the same push
+                again brings them online.
+        """
+        known = view if isinstance(view, FeatureView) else find_view(self.lake, view)
+        return push_rows(known, rows, Pins(self.lake), store_uri=self.online)
+
     def get_online_features(
         self, service: Service, rows: Sequence[Mapping[str, Any]], *, at: str | datetime | None = None
     ) -> OnlineFeatures:
@@ -98,11 +140,67 @@ class FeatureStore(OfflineStore):
         Raises:
             OnlineStoreError: There is no online store, the service was never materialized, or *at* lies before it was.
         """
-        if self._reader is None:
-            self._reader = OnlineReader(self._online())
         name = service if isinstance(service, str) else service.name
         renamed = dict(service.key_columns) if isinstance(service, FeatureService) else None
-        return self._reader.get_online_features(name, rows, at=at, key_columns=renamed)
+        return self._online_reader().get_online_features(name, rows, at=at, key_columns=renamed)
+
+    def freshness(self) -> list[ViewFreshness]:
+        """Return how far the online records of each view are behind its source.
+
+        Raises:
+            OnlineStoreError: There is no online store, or it can't be read.
+        """
+        return freshness(self._online_reader().store, self.lake)
+
+    def check_consistency(
+        self,
+        service: Service,
+        *,
+        sample: int = 1000,
+        seed: int = 0,
+        logged: DataFrame | str | None = None,
+        timestamp: str = "timestamp",
+    ) -> Consistency:
+        """Compare what is served online with what a training set would hold, bit for bit.
+
+        Keys are drawn from the sources; moments at random from the records' first on, half of them where an event
+        enters or leaves a window. Values that the store says it can't tell are counted apart. On-demand features are
+        left out: the same code computes them on both sides.
+
+        Args:
+            service: What to compare.
+            sample: How many requests a view.
+            seed: Decides which.
+            logged: Requests to replay instead: rows with the service's keys and *timestamp*, or a table ref.
+            timestamp: Column of the logged requests with their moments, TIMESTAMP.
+
+        Raises:
+            OnlineStoreError: There is no online store, or a view was never materialized.
+            MissingColumnsError: The logged requests lack a key or the timestamp.
+        """
+        rows = self.lake.read(logged) if isinstance(logged, str) else logged
+        chosen = Sample(size=sample, seed=seed, logged=rows, timestamp=timestamp)
+        return check_consistency(self._service(service), Pins(self.lake), self._online_reader(), chosen)
+
+    def forget(self, keys: Mapping[str, Any]) -> dict[str, int]:
+        """Delete the online records of an entity; return how many, view by view. The tables are `lake.forget`'s.
+
+        Args:
+            keys: Values of key columns, such as ``{"customer_id": 42}``. Views with other keys beside them lose every
+                record that holds these.
+
+        Raises:
+            OnlineStoreError: There is no online store, or it can't be written.
+            SchemaError: A value is of a type that its key can't hold.
+        """
+        with open_store(self._online(), writable=True) as store:
+            newest = {found.view: _newest_version(found) for found in freshness(store, self.lake)}
+            return forget_records(store, keys, versions=newest)
+
+    def _online_reader(self) -> OnlineReader:
+        if self._reader is None:
+            self._reader = OnlineReader(self._online())
+        return self._reader
 
     def _online(self) -> str:
         if self.online is None:
@@ -110,3 +208,9 @@ class FeatureStore(OfflineStore):
                 "online features", "this feature store is offline only", "Give FeatureStore(lake, online='lmdb:///…')"
             )
         return self.online
+
+
+def _newest_version(found: ViewFreshness) -> int:
+    """Return the version that records of the newest versions of a view's sources would have."""
+    versions = [int(ref.rpartition("@")[2]) for ref in found.inputs]
+    return sum(versions) + sum(behind or 0 for behind in found.behind.values())

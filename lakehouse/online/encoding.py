@@ -51,13 +51,14 @@ class _Group:
     heaps: list[tuple[memoryview, list[int]]]
 
 
-def encode_records(view: OnlineView, steps: Steps, *, as_of: int) -> list[bytes]:
+def encode_records(view: OnlineView, steps: Steps, *, as_of: int, version: int) -> list[bytes]:
     """Return one record per entity, in order. Steps of a group that repeat the one before are left out.
 
     Args:
         view: The view.
         steps: Its features.
         as_of: The moment that the records start from, microseconds.
+        version: The version of the source that they were made from.
     """
     size = len(steps.horizons)
     heap_sizes = np.zeros(size, dtype=np.int64)
@@ -69,6 +70,7 @@ def encode_records(view: OnlineView, steps: Steps, *, as_of: int) -> list[bytes]
     heads["magic"], heads["codec"], heads["groups"] = MAGIC, CODEC, len(groups)
     heads["length"], heads["heap"] = _HEAD.itemsize + body + heap_sizes, heap_sizes
     heads["digest"], heads["as_of"], heads["horizon"] = np.void(view.digest), as_of, steps.horizons
+    heads["version"] = version
     head, count = memoryview(heads.tobytes()), memoryview(counts.tobytes())
     across = 4 * len(groups)
     records = []
@@ -96,6 +98,7 @@ _HEAD = np.dtype(
         ("codec", "<u2"),
         ("groups", "<u2"),
         ("digest", "V16"),
+        ("version", ">i8"),
         ("length", "<u4"),
         ("heap", "<u4"),
         ("as_of", "<i8"),

@@ -106,10 +106,15 @@ def register_service(
     _change_if_new(store, change)
 
 
-def begin_generation(store: OnlineStore, view: str) -> int:
+def begin_generation(store: OnlineStore, view: str, *, as_of: int | None = None) -> int:
     """Return a new, empty namespace for all records of a view.
 
     One that was begun before and not published is given up: what its writers put from now on is refused.
+
+    Args:
+        store: The store.
+        view: Name of the view.
+        as_of: The moment that the records will start from, microseconds; who writes some of them meanwhile needs it.
 
     Raises:
         FeatureNotFoundError: The view was never registered here.
@@ -120,7 +125,7 @@ def begin_generation(store: OnlineStore, view: str) -> int:
         entry = _entry(document, view, store.uri)
         _drop(document, entry["pending"])
         document["next"] += 1
-        entry["pending"] = document["next"]
+        entry["pending"], entry["pending_as_of"] = document["next"], as_of
         document["namespaces"][str(document["next"])] = view
         if store.lifetime_us is not None:
             document["ends"][str(document["next"])] = time.time_ns() // 1000 + store.lifetime_us
@@ -143,11 +148,14 @@ def publish(
         view: The layout that the records were written for.
         generation: What `begin_generation` returned.
         as_of: The moment that the records start from, microseconds.
-        facts: Plain values to keep with them, such as versions of the source.
+        facts: Plain values to keep with them. Of these, ``source`` says what ``version`` is a version of: records of
+            an older version don't take the place of newer ones.
 
     Raises:
-        OnlineStoreError: Another materialization of the view has begun since, or its definition has changed.
+        OnlineStoreError: Another materialization of the view has begun since, its definition has changed, or records
+            of a newer version are there.
     """
+    known = dict(facts or {})
 
     def change(document: Document) -> Document:
         entry = _entry(document, view.name, store.uri)
@@ -156,13 +164,16 @@ def publish(
         if OnlineView.from_dict(entry["layout"]).digest != view.digest:
             raise _lost(store.uri, view.name, "its definition has changed since")
         if entry["current"] is not None:
+            before = entry["current"]["facts"]
+            if before.get("source") == known.get("source") and before.get("version", 0) > known.get("version", 0):
+                raise _lost(store.uri, view.name, "records of a newer version are there")
             _drop(document, entry["current"]["namespace"])
         entry["pending"] = None
         entry["current"] = {
             "namespace": generation,
             "digest": view.digest.hex(),
             "as_of": as_of,
-            "facts": dict(facts or {}),
+            "facts": known,
             "ends": document["ends"].get(str(generation)),
         }
         return document
@@ -171,17 +182,49 @@ def publish(
     sweep(store)
 
 
-def note_facts(store: OnlineStore, view: str, generation: int, facts: Mapping[str, Any]) -> None:
-    """Replace the facts of a view's current records, after some of them were written anew.
+def begin_turn(store: OnlineStore, view: str) -> int:
+    """Return the number of a turn in which a view's current records are to be brought up to date.
+
+    One that was begun before can't be noted any more.
 
     Raises:
-        OnlineStoreError: The current records are of another generation.
+        FeatureNotFoundError: The view was never registered here.
+    """
+    fresh: list[int] = []
+
+    def change(document: Document) -> Document:
+        document["next"] += 1
+        _entry(document, view, store.uri)["turn"] = document["next"]
+        fresh[:] = [document["next"]]
+        return document
+
+    _checked_format(store)
+    store.change_metadata(change)
+    return fresh[0]
+
+
+def note_facts(
+    store: OnlineStore, view: str, generation: int, facts: Mapping[str, Any], *, turn: int | None = None
+) -> None:
+    """Replace the facts of a view's current records, after some of them were written anew.
+
+    Args:
+        store: The store.
+        view: Name of the view.
+        generation: Namespace of the records.
+        facts: The new facts.
+        turn: What `begin_turn` returned, where it was called.
+
+    Raises:
+        OnlineStoreError: The current records are of another generation, or another turn has begun.
     """
 
     def change(document: Document) -> Document:
         entry = _entry(document, view, store.uri)
         if entry["current"] is None or entry["current"]["namespace"] != generation:
             raise _lost(store.uri, view, "another materialization took its place")
+        if turn is not None and entry.get("turn") != turn:
+            raise _lost(store.uri, view, "another materialization of it has begun since")
         entry["current"]["facts"] = dict(facts)
         return document
 
@@ -211,13 +254,28 @@ def stored_view(document: Document, name: str, uri: str) -> StoredView:
     return StoredView(OnlineView.from_dict(entry["layout"]), base64.b64decode(entry["empty"]), current)
 
 
+def begun_moments(document: Document, view: str) -> list[int]:
+    """Return the moments that a view's records start from: the current ones, and those of a materialization on its way.
+
+    None for a view that isn't there or was never materialized.
+    """
+    entry = document.get("views", {}).get(view)
+    if entry is None:
+        return []
+    current = None if entry["current"] is None else entry["current"]["as_of"]
+    pending = None if entry["pending"] is None else entry.get("pending_as_of")
+    return [moment for moment in (current, pending) if moment is not None]
+
+
 def stored_service(document: Document, name: str, uri: str) -> dict[str, dict[str, str]]:
-    """Return a service by its name: its views in order, each with key column to request column.
+    """Return a service, or a view as one of its own, by its name: its views, each with key column to request column.
 
     Raises:
         FeatureNotFoundError: The service was never registered here.
     """
     services = document.get("services", {})
+    if name not in services and name in document.get("views", {}):
+        return {name: {key: key for key, _ in document["views"][name]["layout"]["keys"]}}
     if name not in services:
         hint = did_you_mean(nearest_names(name, services)) or f"It has {', '.join(sorted(services)) or 'none'}"
         raise FeatureNotFoundError(f"online store {uri!r}", f"it has no feature service {name!r}", hint)

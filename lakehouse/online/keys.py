@@ -23,6 +23,7 @@ _NULL, _BOOL, _INT, _FLOAT, _TEXT, _BYTES, _DATE, _MOMENT, _DECIMAL, _NTZ, _HASH
 _INT64 = struct.Struct(">Bq")
 _DOUBLE = struct.Struct(">Bd")
 _SIZED = struct.Struct(">BI")
+_LENGTHS = {_NULL: 1, _BOOL: 2, _INT: 9, _FLOAT: 9, _DATE: 9, _MOMENT: 9, _DECIMAL: 34, _NTZ: 9}
 _NAN = _DOUBLE.pack(_FLOAT, float("nan"))
 _NULL_PART = bytes([_NULL])
 _EXACT = Context(prec=80)
@@ -39,6 +40,19 @@ def key_bytes(parts: Sequence[bytes]) -> bytes:
     if len(whole) <= LONGEST:
         return whole
     return bytes([_HASHED]) + hashlib.sha256(whole).digest()
+
+
+def parts_of(key: bytes) -> list[bytes] | None:
+    """Return the parts that a key was made of; None for a long key, which is kept as its hash."""
+    parts, place = [], 0
+    while place < len(key):
+        tag = key[place]
+        if tag == _HASHED:
+            return None
+        length = _LENGTHS.get(tag) or _SIZED.size + int(_SIZED.unpack_from(key, place)[1])
+        parts.append(key[place : place + length])
+        place += length
+    return parts
 
 
 def part_encoder(kind: Type) -> Part:

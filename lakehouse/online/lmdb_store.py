@@ -16,7 +16,7 @@ import lmdb
 
 from lakehouse.errors import OnlineStoreError
 from lakehouse.online.lmdb_environment import Environment, open_environment, release
-from lakehouse.online.stores import Address, Document, OnlineStore, Replaces, Snapshot, check_namespace
+from lakehouse.online.stores import Address, Document, OnlineStore, Snapshot, check_namespace, stays
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class LmdbStore(OnlineStore):
             opened.resize(0)
 
     def put_many(
-        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, replaces: Replaces | None = None
+        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, version_at: int | None = None
     ) -> None:
         """Write pairs of key and record, in transactions of at most 32 MB."""
         prefix = _NAMESPACE.pack(namespace)
@@ -83,8 +83,8 @@ class LmdbStore(OnlineStore):
 
             def put(txn: Any, items: list[tuple[bytes, bytes]] = items) -> None:
                 check_namespace(_document(txn), namespace, self.uri)
-                if replaces is not None:
-                    items = [item for item in items if _takes_over(txn.get(item[0]), item[1], replaces)]
+                if version_at is not None:
+                    items = [item for item in items if not stays(txn.get(item[0]), item[1], version_at)]
                 with txn.cursor() as cursor:
                     cursor.putmulti(items)
 
@@ -99,13 +99,12 @@ class LmdbStore(OnlineStore):
         while self._write(lambda txn: _delete_some(txn, prefix)):
             pass
 
-    def scan(self, namespace: int) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, namespace: int, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield all pairs of a namespace in the order of their keys, read in parts: others may write in between."""
-        prefix = _NAMESPACE.pack(namespace)
-        start = prefix
+        start = whole = _NAMESPACE.pack(namespace) + prefix
         while True:
-            part = self._read(partial(_scan_some, prefix=prefix, start=start))
-            yield from ((key[len(prefix) :], record) for key, record in part)
+            part = self._read(partial(_scan_some, prefix=whole, start=start))
+            yield from ((key[_NAMESPACE.size :], record) for key, record in part)
             if len(part) < _SCANNED:
                 return
             start = part[-1][0] + b"\0"
@@ -180,10 +179,6 @@ def _batches(records: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, b
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _takes_over(there: bytes | None, record: bytes, replaces: Replaces) -> bool:
-    return there is None or replaces(there, record)
 
 
 def _delete_some(txn: Any, prefix: bytes) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from lakehouse.errors import OnlineStoreError
-from lakehouse.online.stores import Address, Document, OnlineStore, Replaces, Snapshot, check_namespace
+from lakehouse.online.stores import Address, Document, OnlineStore, Snapshot, check_namespace, stays
 
 
 class MemoryStore(OnlineStore):
@@ -42,14 +42,14 @@ class MemoryStore(OnlineStore):
             return Snapshot(self._epoch, [self._records[namespace].get(key) for namespace, key in addresses])
 
     def put_many(
-        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, replaces: Replaces | None = None
+        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, version_at: int | None = None
     ) -> None:
         """Write pairs of key and record."""
         with self._lock:
             check_namespace(self._document, namespace, self.uri)
             there = self._records[namespace]
             for key, record in records:
-                if replaces is None or key not in there or replaces(there[key], record):
+                if not stays(there.get(key), record, version_at):
                     there[bytes(key)] = bytes(record)
 
     def delete(self, namespace: int, keys: Sequence[bytes] | None = None) -> None:
@@ -61,10 +61,10 @@ class MemoryStore(OnlineStore):
                 for key in keys:
                     self._records[namespace].pop(key, None)
 
-    def scan(self, namespace: int) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, namespace: int, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield all pairs of a namespace, in the order of their keys."""
         with self._lock:
-            found = sorted(self._records[namespace].items())
+            found = sorted(item for item in self._records[namespace].items() if item[0].startswith(prefix))
         yield from found
 
     def metadata(self) -> tuple[int, Document]:

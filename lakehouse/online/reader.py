@@ -55,11 +55,13 @@ class _ViewPlan:
             return self.stale
         if self.ends is not None and time.time_ns() // 1000 >= self.ends:
             return self.reader.stale
-        if record is not None:
-            return self.reader.read(record, at)
+        reading = None if record is None else self.reader.read(record, at)
+        if reading is not None:
+            return reading
         if at < self.as_of:
             raise too_early(self.reader.view.name, at, self.as_of)
-        return Reading.blank(self.reader.read(self.empty, at).values, Status.NOT_FOUND)
+        unseen = self.reader.read(self.empty, at)
+        return Reading.blank(self.reader.stale.values if unseen is None else unseen.values, Status.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,20 @@ from lakehouse.online.value_types import (
 from lakehouse.online.views import BITS, NEVER, OnlineView
 
 MAGIC = b"LkhO"
-CODEC = 1
+CODEC = 2
 KIND = struct.Struct("<4sHH16s")
 """What a record is: magic, codec version, groups, digest of definition and schema."""
 
-TIMES = "<IIqq"
-"""Length of the record and of its heap, as_of and horizon in microseconds; then the number of steps per group."""
+VERSION_AT = KIND.size
+"""Where a record's version lies: 8 bytes, big-endian."""
+
+TIMES = "<8sIIqq"
+"""Version, length of the record and of its heap, as_of and horizon in microseconds; then the steps per group."""
+
+GONE = b"LkhG" + bytes(VERSION_AT - 4)
+"""What stands in place of a record whose entity has no events any more, then its version: reads as a key never seen."""
+
+_HORIZON_AT = KIND.size + struct.calcsize("<8sIIq")
 
 Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
@@ -89,8 +97,8 @@ class RecordReader:
         self._groups = tuple((row.unpack_from, row.size) for row in rows)
         self._place_slots([len(view.formats(group)) for group in groups])
 
-    def read(self, record: bytes, at: int) -> Reading:
-        """Return the features at a moment.
+    def read(self, record: bytes, at: int) -> Reading | None:
+        """Return the features at a moment; None where the record says that its entity is gone.
 
         Args:
             record: A record of this view.
@@ -104,10 +112,12 @@ class RecordReader:
             OnlineStoreError: The moment lies before the record's own, or the bytes are not a whole record of ours.
         """
         if not record.startswith(self._kind):
+            if record.startswith(GONE):
+                return None
             self._check_kind(record)
             return self.stale
         try:
-            length, heap, as_of, horizon, *counts = self._times.unpack_from(record, KIND.size)
+            _, length, heap, as_of, horizon, *counts = self._times.unpack_from(record, KIND.size)
             if length != len(record):
                 raise damaged(f"it says {length} bytes and has {len(record)}")
             if at < as_of:
@@ -220,6 +230,21 @@ class RecordReader:
             return statuses
         values[:lookups] = [None] * lookups
         return [reason] * lookups + list(statuses[lookups:])
+
+
+def gone_record(version: int) -> bytes:
+    """Return what takes the place of the record of an entity that has no events any more at some version."""
+    return GONE + version.to_bytes(8, "big")
+
+
+def version_of(record: bytes) -> int:
+    """Return the version of the source that a record was made from."""
+    return int.from_bytes(record[VERSION_AT : VERSION_AT + 8], "big")
+
+
+def horizon_of(record: bytes) -> int:
+    """Return the horizon of a whole record, microseconds; `views.ALWAYS` is none."""
+    return int.from_bytes(record[_HORIZON_AT : _HORIZON_AT + 8], "little", signed=True)
 
 
 def seconds_between(earlier: int, later: int) -> float:

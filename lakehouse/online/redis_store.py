@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 import redis
@@ -18,15 +17,40 @@ from redis.retry import Retry
 
 from lakehouse.errors import OnlineStoreError
 from lakehouse.online.redis_address import RedisAddress
-from lakehouse.online.stores import Address, Document, OnlineStore, Replaces, Snapshot, check_namespace
+from lakehouse.online.stores import Address, Document, OnlineStore, Snapshot, check_namespace
 
 T = TypeVar("T")
 Pair = tuple[bytes, bytes]
 
+_PUT = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') ~= tonumber(ARGV[1]) then return 0 end
+local ends, at = tonumber(ARGV[2]), tonumber(ARGV[3])
+local all = at < 0 or redis.call('EXISTS', unpack(KEYS, 2)) == 0
+local pairs = {}
+for i = 2, #KEYS do
+  local record, stays = ARGV[i + 2], false
+  if not all then
+    local there = redis.call('GETRANGE', KEYS[i], at, at + 7)
+    stays = #there == 8 and struct.unpack('>I8', there) > struct.unpack('>I8', record, at + 1)
+  end
+  if not stays then
+    if ends > 0 then
+      redis.call('SET', KEYS[i], record, 'PXAT', ends)
+    else
+      pairs[#pairs + 1] = KEYS[i]
+      pairs[#pairs + 1] = record
+    end
+  end
+end
+if #pairs > 0 then redis.call('MSET', unpack(pairs)) end
+return 1
+"""
+"""Puts records as one step, if the metadata is still that of an epoch: the fence against writers that were given up."""
+
 _MOST_RECORDS = 1000
 _MOST_BYTES = 4 << 20
 _TURNS = 1000
-_GLOB = {ord(sign): f"\\{sign}" for sign in "*?[]\\^"}
+_GLOB = frozenset(b"*?[]\\^-")
 
 
 class RedisStore(OnlineStore):
@@ -41,9 +65,10 @@ class RedisStore(OnlineStore):
         self.lifetime_us = address.lifetime_us
         self._address = address
         self._writable = writable
-        self._known: tuple[bytes | None, Document] = (None, {})
+        self._known: tuple[int, Document] = (0, {})
         # A connection that the server has closed meanwhile is replaced at once; a server that is down is told at once.
         self._client: Any = redis.Redis(**address.settings, retry=Retry(NoBackoff(), 1))
+        self._put: Any = self._client.register_script(_PUT)
         self._epoch, self._document = address.prefix + b"epoch", address.prefix + b"document"
 
     @classmethod
@@ -79,13 +104,21 @@ class RedisStore(OnlineStore):
             raise self._failed(error) from error
         return Snapshot(int(epoch or 0), records)
 
-    def put_many(self, namespace: int, records: Sequence[Pair], *, replaces: Replaces | None = None) -> None:
+    def put_many(self, namespace: int, records: Sequence[Pair], *, version_at: int | None = None) -> None:
         """Write pairs of key and record, in transactions of at most 1,000 records and 4 MB."""
         self._check_writable()
         start = self._start(namespace)
         for batch in _batches(records):
-            items = [(start + key, record) for key, record in batch]
-            self._transact(partial(self._put, namespace=namespace, items=items, replaces=replaces))
+            keys = [start + key for key, _ in batch]
+            values = [record for _, record in batch]
+            for _ in range(_TURNS):
+                epoch, ends = self._in_use(namespace)
+                place = -1 if version_at is None else version_at
+                with self._reached():
+                    if self._put(keys=[self._epoch, *keys], args=[epoch, ends, place, *values]):
+                        break
+            else:
+                raise self._overtaken()
 
     def delete(self, namespace: int, keys: Sequence[bytes] | None = None) -> None:
         """Delete some keys, or all of a namespace; the server frees their memory beside its other work."""
@@ -99,12 +132,12 @@ class RedisStore(OnlineStore):
             for found in self._found(start):
                 self._client.unlink(*found)
 
-    def scan(self, namespace: int) -> Iterator[Pair]:
+    def scan(self, namespace: int, prefix: bytes = b"") -> Iterator[Pair]:
         """Yield all pairs of a namespace, each key once, in no order; others may write in between."""
         start = self._start(namespace)
         seen: set[bytes] = set()
         with self._reached():
-            for found in self._found(start):
+            for found in self._found(start + prefix):
                 fresh = [key for key in dict.fromkeys(found) if key not in seen]
                 seen.update(fresh)
                 values = self._client.mget(fresh) if fresh else []
@@ -138,31 +171,17 @@ class RedisStore(OnlineStore):
     def _start(self, namespace: int) -> bytes:
         return b"%b%d:" % (self._address.prefix, namespace)
 
-    def _put(self, pipe: Any, namespace: int, items: list[Pair], replaces: Replaces | None) -> None:
-        keys = [key for key, _ in items]
-        pipe.watch(self._epoch, *(keys if replaces is not None else ()))
-        epoch, *there = pipe.mget(self._epoch, *(keys if replaces is not None else ()))
-        document = self._document_of(epoch, pipe)
-        check_namespace(document, namespace, self.uri)
-        if replaces is not None:
-            pairs = zip(items, there, strict=True)
-            items = [item for item, old in pairs if old is None or replaces(old, item[1])]
-        pipe.multi()
-        ends = document.get("ends", {}).get(str(namespace))
-        if ends is None:
-            pipe.mset(dict(items)) if items else None
-        else:
-            for key, record in items:
-                pipe.set(key, record, pxat=ends // 1000 + _GRACE_MS)
-        pipe.execute()
-
-    def _document_of(self, epoch: bytes | None, pipe: Any) -> Document:
-        """Return the metadata of an epoch; while the epoch stands still it is asked for once."""
-        if epoch is None:
-            return {}
+    def _in_use(self, namespace: int) -> tuple[int, int]:
+        """Return an epoch in which a namespace is in use, and when its records expire in milliseconds, 0 for never."""
+        with self._reached():
+            epoch = int(self._client.get(self._epoch) or 0)
         if self._known[0] != epoch:
-            self._known = (epoch, _parsed(pipe.get(self._document)))
-        return self._known[1]
+            # While the epoch stands still the metadata is asked for once.
+            self._known = self.metadata()
+        epoch, document = self._known
+        check_namespace(document, namespace, self.uri)
+        ends = document.get("ends", {}).get(str(namespace))
+        return epoch, 0 if ends is None else ends // 1000 + _GRACE_MS
 
     def _transact(self, task: Callable[[Any], T]) -> T:
         """Run a task on watched keys until no other writer has come between."""
@@ -172,11 +191,11 @@ class RedisStore(OnlineStore):
                     return task(pipe)
                 except redis.WatchError:
                     continue
-        raise self._told(f"other writers came first {_TURNS} times", "Let fewer of them write at once")
+        raise self._overtaken()
 
     def _found(self, start: bytes) -> Iterator[list[bytes]]:
         """Yield the keys that begin with *start*, in parts, some maybe twice."""
-        pattern = start.decode().translate(_GLOB) + "*"
+        pattern = b"".join(b"\\" + bytes([sign]) if sign in _GLOB else bytes([sign]) for sign in start) + b"*"
         cursor = -1
         while cursor != 0:
             cursor, keys = self._client.scan(max(cursor, 0), match=pattern, count=_MOST_RECORDS)
@@ -211,6 +230,9 @@ class RedisStore(OnlineStore):
         if isinstance(error, redis.ConnectionError | redis.TimeoutError):
             return self._told(f"the server can't be reached: {error}", "It is tried again with the next call")
         return self._told(f"the server answered: {error}", "See its log, memory and disk")
+
+    def _overtaken(self) -> OnlineStoreError:
+        return self._told(f"other writers came first {_TURNS} times", "Let fewer of them write at once")
 
     def _told(self, problem: str, hint: str) -> OnlineStoreError:
         return OnlineStoreError(f"online store {self.uri!r}", problem, hint)

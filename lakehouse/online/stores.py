@@ -19,9 +19,6 @@ Address = tuple[int, bytes]
 Document = dict[str, Any]
 """Plain values that JSON can carry."""
 
-Replaces = Callable[[bytes, bytes], bool]
-"""Whether a record, the second, takes the place of the one that is there, the first."""
-
 SCHEMES = {
     "lmdb": "lakehouse.online.lmdb_store:LmdbStore",
     "memory": "lakehouse.online.memory_store:MemoryStore",
@@ -80,15 +77,15 @@ class OnlineStore(ABC):
 
     @abstractmethod
     def put_many(
-        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, replaces: Replaces | None = None
+        self, namespace: int, records: Sequence[tuple[bytes, bytes]], *, version_at: int | None = None
     ) -> None:
         """Write pairs of key and record, replacing what is there.
 
         Args:
             namespace: Where to.
             records: One pair a key.
-            replaces: Asked about each record that would replace another: no other writer comes between the answer and
-                the write. Without it all do.
+            version_at: Where in every record lie the 8 bytes, big-endian, of its version: a record that is there stays
+                if its version is greater, whoever writes at the same time. Without it none does.
 
         Raises:
             OnlineStoreError: The namespace isn't in use (any more), or the store can't be written.
@@ -99,8 +96,8 @@ class OnlineStore(ABC):
         """Delete some keys, or all of a namespace; keys that aren't there are no error."""
 
     @abstractmethod
-    def scan(self, namespace: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield all pairs of key and record of a namespace."""
+    def scan(self, namespace: int, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield all pairs of key and record of a namespace, or those whose key begins with *prefix*."""
 
     @abstractmethod
     def metadata(self) -> tuple[int, Document]:
@@ -145,6 +142,13 @@ def open_store(uri: str, *, writable: bool = False) -> OnlineStore:
     module, _, name = SCHEMES[scheme].partition(":")
     kind: type[OnlineStore] = getattr(import_module(module), name)
     return kind.open(uri, writable=writable)
+
+
+def stays(there: bytes | None, record: bytes, version_at: int | None) -> bool:
+    """Return whether a record that is there is of a greater version than the one that is to be put."""
+    if there is None or version_at is None or len(there) < version_at + 8:
+        return False
+    return there[version_at : version_at + 8] > record[version_at : version_at + 8]
 
 
 def shown(uri: object) -> object:

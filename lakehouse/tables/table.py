@@ -10,6 +10,7 @@ from lakehouse.refs import At, TableName
 from lakehouse.schema import SchemaMode
 from lakehouse.tables.appending import append_rows, overwrite_rows
 from lakehouse.tables.border import border
+from lakehouse.tables.changes import changed_rows
 from lakehouse.tables.changing import delete_rows, update_rows
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
@@ -312,6 +313,35 @@ class Table:
             DuplicateKeysError: Rows of a version share a key.
         """
         return diff_versions(self._lake, self._name, old, new, keys=keys)
+
+    def changes(self, old: int, new: int) -> DataFrame:
+        """Return the rows that came, went or changed between two versions, before and after; maybe some others too.
+
+        Read from the change feed where the table keeps one for all of these versions, else by :meth:`diff`.
+
+        Args:
+            old: The version to start from.
+            new: A later one.
+
+        Returns:
+            The columns of *new*, in no order; a row that is not in both versions is there at least once.
+
+        Raises:
+            TableNotFoundError, VersionNotFoundError: What was asked for isn't there.
+        """
+        return changed_rows(self._lake, self._name, old, new, compare=lambda: self.diff(old, new, keys=()).rows)
+
+    def read_stream(self) -> DataFrame:
+        """Return the rows as a stream: those that are there, then those that are appended, in parts.
+
+        Commits that change or delete rows bring none.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+        """
+        with existing(self._lake, self._name, "read as a stream"):
+            reader = self._lake.spark.readStream.format("delta").option("skipChangeCommits", "true")
+            return reader.table(self._lake.catalog.identifier(self._name))
 
     def restore(self, to: At, *, message: str) -> Commit:
         """Make an older version the newest, as a new commit.

@@ -47,7 +47,7 @@ def offline(view, events, labels):
 def times_of(record):
     """Steps per group, the moments of all, and the horizon."""
     groups = KIND.unpack_from(record)[2]
-    _, _, _, horizon, *counts = struct.unpack_from(f"{TIMES}{groups}I", record, KIND.size)
+    _, _, _, _, horizon, *counts = struct.unpack_from(f"{TIMES}{groups}I", record, KIND.size)
     start = KIND.size + struct.calcsize(f"{TIMES}{groups}I")
     return counts, struct.unpack_from(f"<{sum(counts)}q", record, start), horizon
 

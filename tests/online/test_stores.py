@@ -80,9 +80,14 @@ def test_a_namespace_that_is_not_in_use_takes_no_records(uri):
 def test_a_record_takes_the_place_of_another_only_where_it_is_asked_and_may(uri):
     with open_store(uri, writable=True) as store:
         store.change_metadata(used(1))
-        store.put_many(1, [(b"a", b"5"), (b"b", b"5")])
-        store.put_many(1, [(b"a", b"4"), (b"b", b"6"), (b"c", b"1")], replaces=lambda there, record: record > there)
-        assert sorted(store.scan(1)) == [(b"a", b"5"), (b"b", b"6"), (b"c", b"1")]
+        numbers = {name: number.to_bytes(8, "big") for name, number in {"four": 4, "five": 5, "many": 1 << 40}.items()}
+        store.put_many(1, [(b"a", b"x" + numbers["five"]), (b"b", b"x" + numbers["five"]), (b"d", b"short")])
+        put = [(b"a", b"y" + numbers["four"]), (b"b", b"y" + numbers["many"]), (b"c", b"y" + numbers["four"])]
+        store.put_many(1, [*put, (b"d", b"y" + numbers["four"])], version_at=1)
+        found = {key: (record[:1], int.from_bytes(record[1:], "big")) for key, record in store.scan(1)}
+        assert found == {b"a": (b"x", 5), b"b": (b"y", 1 << 40), b"c": (b"y", 4), b"d": (b"y", 4)}
+        store.put_many(1, [(b"a", b"z" + numbers["five"])], version_at=1)
+        assert store.get_many([(1, b"a")]).records == [b"z" + numbers["five"]]
 
 
 def test_the_greatest_of_many_writers_wins_whoever_comes_last(uri):
@@ -91,15 +96,15 @@ def test_the_greatest_of_many_writers_wins_whoever_comes_last(uri):
 
         def write(numbers):
             for number in numbers:
-                record = b"%03d" % number
-                store.put_many(1, [(b"a", record), (b"b", record)], replaces=lambda there, new: new > there)
+                record = number.to_bytes(8, "big")
+                store.put_many(1, [(b"a", record), (b"b", record)], version_at=0)
 
         threads = [threading.Thread(target=write, args=[range(place, 0, -7)]) for place in range(50, 43, -1)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(store.scan(1)) == [(b"a", b"050"), (b"b", b"050")]
+        assert sorted(store.scan(1)) == [(b"a", bytes(7) + b"2"), (b"b", bytes(7) + b"2")]
 
 
 def test_many_threads_read_and_write_one_store(uri):
