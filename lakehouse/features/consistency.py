@@ -162,7 +162,7 @@ def _labels(
     service: FeatureService, view: FeatureView, events: Events, sample: Sample, current: Materialized
 ) -> DataFrame:
     if sample.logged is not None:
-        return _logged(service, view, sample, current)
+        return _logged(service, view, sample.logged, sample=sample, as_of=current.as_of)
     chosen = random.Random(f"{sample.seed} {view.name}")
     moment = column_of(events.kernel.timestamp)
     keys = [column_of(key) for key in view.keys]
@@ -174,15 +174,13 @@ def _labels(
     return events.rows.sparkSession.createDataFrame(asked)
 
 
-def _logged(service: FeatureService, view: FeatureView, sample: Sample, current: Materialized) -> DataFrame:
-    logged = sample.logged
-    assert logged is not None
+def _logged(service: FeatureService, view: FeatureView, logged: DataFrame, *, sample: Sample, as_of: int) -> DataFrame:
     columns = dict(zip(view.keys, service.label_keys(view), strict=True))
     missing = [name for name in (*columns.values(), sample.timestamp) if name not in logged.columns]
     if missing:
         raise MissingColumnsError("the logged requests", missing, logged.columns)
     moment = column_of(sample.timestamp)
-    rows = logged.where(moment >= F.timestamp_micros(F.lit(current.as_of)))
+    rows = logged.where(moment >= F.timestamp_micros(F.lit(as_of)))
     keys = [column_of(column).alias(key) for key, column in columns.items()]
     return rows.select(*keys, moment.alias(_AT)).orderBy(F.rand(sample.seed)).limit(sample.size)
 

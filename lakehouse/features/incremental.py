@@ -27,9 +27,10 @@ from lakehouse.features.progress import progress
 from lakehouse.features.refreshing import refresh_entities
 from lakehouse.features.sources import Events, is_row_by_row, read_events, touched_keys
 from lakehouse.online import OnlineStore, open_store
-from lakehouse.online.generations import Materialized, begin_turn, note_facts, stored_view
+from lakehouse.online.generations import Materialized, stored_view
 from lakehouse.online.on_demand import plain_on_demand
 from lakehouse.online.refreshing import limited_entities
+from lakehouse.online.turns import begin_turn, note_facts
 from lakehouse.online.value_types import EPOCH, micros_of
 
 

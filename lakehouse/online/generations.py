@@ -122,7 +122,7 @@ def begin_generation(store: OnlineStore, view: str, *, as_of: int | None = None)
     fresh: list[int] = []
 
     def change(document: Document) -> Document:
-        entry = _entry(document, view, store.uri)
+        entry = view_entry(document, view, store.uri)
         _drop(document, entry["pending"])
         document["next"] += 1
         entry["pending"], entry["pending_as_of"] = document["next"], as_of
@@ -132,7 +132,7 @@ def begin_generation(store: OnlineStore, view: str, *, as_of: int | None = None)
         fresh[:] = [document["next"]]
         return document
 
-    _checked_format(store)
+    checked_format(store)
     store.change_metadata(change)
     sweep(store)
     return fresh[0]
@@ -158,15 +158,15 @@ def publish(
     known = dict(facts or {})
 
     def change(document: Document) -> Document:
-        entry = _entry(document, view.name, store.uri)
+        entry = view_entry(document, view.name, store.uri)
         if entry["pending"] != generation:
-            raise _lost(store.uri, view.name, "another materialization of it has begun since")
+            raise not_published(store.uri, view.name, "another materialization of it has begun since")
         if OnlineView.from_dict(entry["layout"]).digest != view.digest:
-            raise _lost(store.uri, view.name, "its definition has changed since")
+            raise not_published(store.uri, view.name, "its definition has changed since")
         if entry["current"] is not None:
             before = entry["current"]["facts"]
             if before.get("source") == known.get("source") and before.get("version", 0) > known.get("version", 0):
-                raise _lost(store.uri, view.name, "records of a newer version are there")
+                raise not_published(store.uri, view.name, "records of a newer version are there")
             _drop(document, entry["current"]["namespace"])
         entry["pending"] = None
         entry["current"] = {
@@ -180,55 +180,6 @@ def publish(
 
     store.change_metadata(change)
     sweep(store)
-
-
-def begin_turn(store: OnlineStore, view: str) -> int:
-    """Return the number of a turn in which a view's current records are to be brought up to date.
-
-    One that was begun before can't be noted any more.
-
-    Raises:
-        FeatureNotFoundError: The view was never registered here.
-    """
-    fresh: list[int] = []
-
-    def change(document: Document) -> Document:
-        document["next"] += 1
-        _entry(document, view, store.uri)["turn"] = document["next"]
-        fresh[:] = [document["next"]]
-        return document
-
-    _checked_format(store)
-    store.change_metadata(change)
-    return fresh[0]
-
-
-def note_facts(
-    store: OnlineStore, view: str, generation: int, facts: Mapping[str, Any], *, turn: int | None = None
-) -> None:
-    """Replace the facts of a view's current records, after some of them were written anew.
-
-    Args:
-        store: The store.
-        view: Name of the view.
-        generation: Namespace of the records.
-        facts: The new facts.
-        turn: What `begin_turn` returned, where it was called.
-
-    Raises:
-        OnlineStoreError: The current records are of another generation, or another turn has begun.
-    """
-
-    def change(document: Document) -> Document:
-        entry = _entry(document, view, store.uri)
-        if entry["current"] is None or entry["current"]["namespace"] != generation:
-            raise _lost(store.uri, view, "another materialization took its place")
-        if turn is not None and entry.get("turn") != turn:
-            raise _lost(store.uri, view, "another materialization of it has begun since")
-        entry["current"]["facts"] = dict(facts)
-        return document
-
-    store.change_metadata(change)
 
 
 def sweep(store: OnlineStore) -> None:
@@ -249,7 +200,7 @@ def stored_view(document: Document, name: str, uri: str) -> StoredView:
     Raises:
         FeatureNotFoundError: The view was never registered here.
     """
-    entry = _entry(document, name, uri)
+    entry = view_entry(document, name, uri)
     current = None if entry["current"] is None else Materialized(**entry["current"])
     return StoredView(OnlineView.from_dict(entry["layout"]), base64.b64decode(entry["empty"]), current)
 
@@ -305,7 +256,12 @@ def _prepared(document: Document) -> None:
         document.setdefault(what, {})
 
 
-def _checked_format(store: OnlineStore) -> Document:
+def checked_format(store: OnlineStore) -> Document:
+    """Return the metadata of a store.
+
+    Raises:
+        OnlineStoreError: It was written by a newer release.
+    """
     _, document = store.metadata()
     check_format(document, store.uri)
     return document
@@ -313,13 +269,18 @@ def _checked_format(store: OnlineStore) -> Document:
 
 def _change_if_new(store: OnlineStore, change: Any) -> None:
     # An epoch that stands still keeps readers from reading the metadata again.
-    document = _checked_format(store)
+    document = checked_format(store)
     before = repr(document)
     if repr(change(document)) != before:
         store.change_metadata(change)
 
 
-def _entry(document: Document, view: str, uri: str) -> dict[str, Any]:
+def view_entry(document: Document, view: str, uri: str) -> dict[str, Any]:
+    """Return what a document says about a view.
+
+    Raises:
+        FeatureNotFoundError: The view was never registered here.
+    """
     views = document.get("views", {})
     if view not in views:
         hint = did_you_mean(nearest_names(view, views)) or f"It has {', '.join(sorted(views)) or 'none'}"
@@ -335,5 +296,6 @@ def _drop(document: Document, namespace: int | None) -> None:
         document["dropped"].append(namespace)
 
 
-def _lost(uri: str, view: str, problem: str) -> OnlineStoreError:
+def not_published(uri: str, view: str, problem: str) -> OnlineStoreError:
+    """Return the error for records of a view that don't become its current ones."""
     return OnlineStoreError(f"online store {uri!r}", f"view {view!r} was not published: {problem}", "Run it again")

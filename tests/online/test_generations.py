@@ -15,11 +15,11 @@ from lakehouse.online import OnlineReader, open_store
 from lakehouse.online.generations import (
     begin_generation,
     check_format,
-    note_facts,
     publish,
     stored_view,
     sweep,
 )
+from lakehouse.online.turns import note_facts
 from lakehouse.online.writing import put_records, records_for, register
 from tests.online.materialized import START, START_US, arrivals, delays, materialize
 
