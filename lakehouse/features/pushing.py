@@ -21,8 +21,8 @@ from lakehouse.features.pushed_rows import pushed_rows
 from lakehouse.features.refreshing import refresh_entities
 from lakehouse.features.sources import Events, is_row_by_row, newest_moment, read_events, touched_keys
 from lakehouse.online import OnlineStore, open_store
-from lakehouse.online.generations import begun_moments, stored_view
-from lakehouse.online.turns import note_facts
+from lakehouse.online.generations import stored_view
+from lakehouse.online.turns import begun_moments, note_facts
 from lakehouse.online.value_types import EPOCH
 from lakehouse.refs import TableVersion
 from lakehouse.tables import Commit

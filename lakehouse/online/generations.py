@@ -205,19 +205,6 @@ def stored_view(document: Document, name: str, uri: str) -> StoredView:
     return StoredView(OnlineView.from_dict(entry["layout"]), base64.b64decode(entry["empty"]), current)
 
 
-def begun_moments(document: Document, view: str) -> list[int]:
-    """Return the moments that a view's records start from: the current ones, and those of a materialization on its way.
-
-    None for a view that isn't there or was never materialized.
-    """
-    entry = document.get("views", {}).get(view)
-    if entry is None:
-        return []
-    current = None if entry["current"] is None else entry["current"]["as_of"]
-    pending = None if entry["pending"] is None else entry.get("pending_as_of")
-    return [moment for moment in (current, pending) if moment is not None]
-
-
 def stored_service(document: Document, name: str, uri: str) -> dict[str, dict[str, str]]:
     """Return a service, or a view as one of its own, by its name: its views, each with key column to request column.
 

@@ -1,4 +1,4 @@
-"""Who brings a view's current records up to date, and up to what: of two at once the later one. Start at `begin_turn`."""
+"""Who brings a view's current records up to date, and to what: of two at once the later. Start at `begin_turn`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -54,3 +54,16 @@ def note_facts(
         return document
 
     store.change_metadata(change)
+
+
+def begun_moments(document: Document, view: str) -> list[int]:
+    """Return the moments that a view's records start from: the current ones, and those of a materialization on its way.
+
+    None for a view that isn't there or was never materialized.
+    """
+    entry = document.get("views", {}).get(view)
+    if entry is None:
+        return []
+    current = None if entry["current"] is None else entry["current"]["as_of"]
+    pending = None if entry["pending"] is None else entry.get("pending_as_of")
+    return [moment for moment in (current, pending) if moment is not None]

@@ -1,0 +1,62 @@
+"""Bringing a view up to date: of two at once the later one notes what it did, and nothing newer is put back."""
+
+import pytest
+
+from lakehouse.errors import FeatureNotFoundError, OnlineStoreError
+from lakehouse.features import FeatureService
+from lakehouse.online import open_store
+from lakehouse.online.generations import begin_generation, publish, stored_view
+from lakehouse.online.turns import begin_turn, begun_moments, note_facts
+from tests.online.materialized import ARRIVALS, START_US, delays, materialize
+
+SERVICE = FeatureService("s", [delays()])
+
+
+def current(store):
+    return stored_view(store.metadata()[1], "delays", store.uri).current
+
+
+@pytest.fixture
+def store(uri):
+    materialize(uri, SERVICE, {"delays": ARRIVALS}, facts={"source": "raw.arrivals x", "version": 3})
+    with open_store(uri, writable=True) as opened:
+        yield opened
+
+
+def test_of_two_turns_the_earlier_notes_nothing(store):
+    generation = current(store).namespace
+    first, second = begin_turn(store, "delays"), begin_turn(store, "delays")
+    with pytest.raises(OnlineStoreError, match="another materialization of it has begun since"):
+        note_facts(store, "delays", generation, {"version": 4}, turn=first)
+    assert current(store).facts["version"] == 3
+    note_facts(store, "delays", generation, {"version": 5}, turn=second)
+    assert current(store).facts == {"version": 5}
+    with pytest.raises(FeatureNotFoundError, match="no feature view 'delay'. Did you mean delays"):
+        begin_turn(store, "delay")
+
+
+@pytest.mark.parametrize(("source", "version"), [("raw.arrivals x", 2)])
+def test_a_generation_of_an_older_version_is_not_published(store, source, version):
+    view = stored_view(store.metadata()[1], "delays", store.uri).view
+    older = begin_generation(store, "delays")
+    with pytest.raises(OnlineStoreError, match="records of a newer version are there"):
+        publish(store, view, older, as_of=START_US, facts={"source": source, "version": version})
+    assert current(store).facts["version"] == 3
+
+
+@pytest.mark.parametrize(("source", "version"), [("raw.arrivals x", 3), ("raw.arrivals y", 0)])
+def test_the_same_version_is_published_and_so_is_any_of_a_table_made_anew(store, source, version):
+    view = stored_view(store.metadata()[1], "delays", store.uri).view
+    generation = begin_generation(store, "delays")
+    publish(store, view, generation, as_of=START_US, facts={"source": source, "version": version})
+    assert current(store).facts["source"] == source
+
+
+def test_the_moments_that_records_start_from_are_those_there_and_those_on_their_way(store):
+    def moments():
+        return begun_moments(store.metadata()[1], "delays")
+
+    assert moments() == [START_US]
+    begin_generation(store, "delays", as_of=START_US + 5)
+    assert moments() == [START_US, START_US + 5]
+    assert begun_moments(store.metadata()[1], "other") == []
