@@ -31,7 +31,7 @@ def test_of_two_turns_the_earlier_notes_nothing(store):
     assert current(store).facts["version"] == 3
     note_facts(store, "delays", generation, {"version": 5}, turn=second)
     assert current(store).facts == {"version": 5}
-    with pytest.raises(FeatureNotFoundError, match="no feature view 'delay'. Did you mean delays"):
+    with pytest.raises(FeatureNotFoundError, match=r"no feature view 'delay'. Did you mean delays"):
         begin_turn(store, "delay")
 
 
