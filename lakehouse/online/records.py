@@ -42,6 +42,9 @@ GONE = b"LkhG" + bytes(VERSION_AT - 4)
 _HORIZON_AT = KIND.size + struct.calcsize("<8sIIq")
 
 Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+Pattern = tuple[Sequence[Status], tuple[int, ...]]
+
+_MOST_PATTERNS = 4096
 
 
 class Reading:
@@ -81,15 +84,15 @@ class RecordReader:
     """
 
     __slots__ = (
-        "_decoders", "_groups", "_kind", "_moments", "_nulls", "_present", "_row_time", "_sinces", "_start", "_times",
-        "_values", "stale", "view",
+        "_bits", "_decoders", "_groups", "_kind", "_moments", "_nulls", "_patterns", "_row_time", "_sinces", "_start",
+        "_times", "_values", "stale", "view",
     )  # fmt: skip
 
     def __init__(self, view: OnlineView) -> None:
         self.view = view
         size, groups = len(view.features), range(len(view.ages))
         self.stale = Reading.blank((None,) * size, Status.STALE)
-        self._present = (Status.PRESENT,) * size
+        self._patterns: dict[tuple[int, ...], Pattern] = {}
         self._kind = KIND.pack(MAGIC, CODEC, len(groups), view.digest)
         self._times = struct.Struct(f"{TIMES}{len(groups)}I")
         self._start = KIND.size + self._times.size
@@ -128,10 +131,11 @@ class RecordReader:
         except (struct.error, ValueError, TypeError) as error:
             raise damaged(f"its rows can't be read: {error}") from error
         values = list(self._values(flat))
-        statuses: Sequence[Status] = self._present
-        for slot, places in self._nulls:
-            if flat[slot]:
-                statuses = _without(values, statuses, flat[slot], places)
+        bits = self._bits(flat)
+        known = self._patterns.get(bits)
+        statuses, nulls = self._pattern(bits) if known is None else known
+        for place in nulls:
+            values[place] = None
         if self._decoders:
             self._decode(values, record, length - heap)
         if self._sinces:
@@ -139,6 +143,19 @@ class RecordReader:
         if self._row_time is not None:
             statuses = self._age_out(values, statuses, flat[self._row_time], at)
         return Reading(values, statuses, flat, self._moments)
+
+    def _pattern(self, bits: tuple[int, ...]) -> Pattern:
+        """Return the statuses and the places of nulls that a record's null bits mean; most repeat those of others."""
+        places = [
+            place for word, (_, places) in zip(bits, self._nulls, strict=True) for place in _set_bits(word, places)
+        ]
+        size = range(len(self.view.features))
+        nulls = frozenset(places)
+        found = (tuple(Status.NULL if place in nulls else Status.PRESENT for place in size), tuple(places))
+        if len(self._patterns) >= _MOST_PATTERNS:
+            self._patterns.clear()
+        self._patterns[bits] = found
+        return found
 
     def _check_kind(self, record: bytes) -> None:
         """Raise unless a record differs from ours by its digest, or by that and its groups."""
@@ -199,6 +216,7 @@ class RecordReader:
             elif (decode := slot_decoder(feature.type)) is not None:
                 self._decoders.append((place, feature.type, decode))
         order = range(len(self.view.features))
+        self._bits = _picker([slot for slot, _ in self._nulls])
         self._values = _picker([values.get(place, moments[place]) for place in order])
         self._moments = _picker([moments[place] for place in order])
         self._row_time = moments[0] if self.view.lookups else None
@@ -210,14 +228,20 @@ class RecordReader:
                 values[place] = _from_heap(kind, record, heap, raw) if decode is None else decode(raw)
 
     def _since(self, values: list[Any], statuses: Sequence[Status], flat: tuple[Any, ...], at: int) -> Sequence[Status]:
+        without = []
         for place, slot, default in self._sinces:
             if flat[slot] != NEVER:
                 values[place] = seconds_between(flat[slot], at)
             else:
                 values[place] = default
                 if default is None:
-                    statuses = [*statuses[:place], Status.NULL, *statuses[place + 1 :]]
-        return statuses
+                    without.append(place)
+        if not without:
+            return statuses
+        changed = list(statuses)
+        for place in without:
+            changed[place] = Status.NULL
+        return changed
 
     def _age_out(self, values: list[Any], statuses: Sequence[Status], row_time: int, at: int) -> Sequence[Status]:
         """Apply the ttl to the looked-up columns: they lead, and share one row."""
@@ -276,17 +300,13 @@ def _from_heap(kind: Type, record: bytes, heap: int, slot: int) -> Any:
     return decode_heap(kind, record[start : start + length])
 
 
-def _without(values: list[Any], statuses: Sequence[Status], bits: int, places: Sequence[int]) -> list[Status]:
-    """Put None and `NULL` where a bit is set."""
-    changed = list(statuses)
-    for rank, place in enumerate(places):
-        if bits >> rank & 1:
-            values[place] = None
-            changed[place] = Status.NULL
-    return changed
+def _set_bits(word: int, places: Sequence[int]) -> list[int]:
+    return [place for rank, place in enumerate(places) if word >> rank & 1]
 
 
 def _picker(slots: Sequence[int]) -> Pick:
+    if not slots:
+        return lambda flat: ()
     if len(slots) == 1:
         only = slots[0]
         return lambda flat: (flat[only],)
