@@ -8,7 +8,9 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from lakehouse.errors import LakehouseError
 from lakehouse.features.definitions import FeatureService, FeatureView
@@ -141,7 +143,7 @@ def _touched(
     """Return the keys of the entities whose records are to be made anew; None where there is nothing to do."""
     spark = events.rows.sparkSession
     limited = limited_entities(store, current.namespace)
-    found = None if limited is None else spark.createDataFrame(limited).select(*limited.column_names)
+    found = None if limited is None else _keys(spark, limited)
     before = input_versions(current.facts)
     for pinned in events.inputs:
         if pinned.version == before[pinned.name]:
@@ -152,6 +154,12 @@ def _touched(
     if found is None:
         return None
     return found.distinct()
+
+
+def _keys(spark: SparkSession, limited: pa.Table) -> DataFrame:
+    if not limited.column_names:
+        return spark.range(1).select(F.lit(1).alias("__any"))
+    return spark.createDataFrame(limited)
 
 
 def _typed(limited: DataFrame, keys: DataFrame) -> DataFrame:

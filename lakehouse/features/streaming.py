@@ -121,6 +121,10 @@ def _bring_up(place: LakeSettings, stream: StreamSettings, online: str) -> Calla
 def _push(place: LakeSettings, stream: StreamSettings, online: str) -> Callable[[DataFrame, int], None]:
     def each(rows: DataFrame, _: int) -> None:
         lake = Lakehouse(rows.sparkSession, root=place.root, catalog=place.catalog)
-        push_rows(find_view(lake, stream.view), rows, Pins(lake), store_uri=online)
+        kept = rows.persist()  # read once from the broker
+        try:
+            push_rows(find_view(lake, stream.view), kept, Pins(lake), store_uri=online)
+        finally:
+            kept.unpersist()
 
     return each

@@ -148,14 +148,13 @@ def publish(
         view: The layout that the records were written for.
         generation: What `begin_generation` returned.
         as_of: The moment that the records start from, microseconds.
-        facts: Plain values to keep with them. Of these, ``source`` says what ``version`` is a version of: records of
-            an older version don't take the place of newer ones.
+        facts: Plain values to keep with them. Of these, ``source`` says what ``version`` is a version of. Who has
+            brought the current records up to a newer one meanwhile has written into this generation too, so it is of
+            that version then.
 
     Raises:
-        OnlineStoreError: Another materialization of the view has begun since, its definition has changed, or records
-            of a newer version are there.
+        OnlineStoreError: Another materialization of the view has begun since, or its definition has changed.
     """
-    known = dict(facts or {})
 
     def change(document: Document) -> Document:
         entry = view_entry(document, view.name, store.uri)
@@ -163,10 +162,9 @@ def publish(
             raise not_published(store.uri, view.name, "another materialization of it has begun since")
         if OnlineView.from_dict(entry["layout"]).digest != view.digest:
             raise not_published(store.uri, view.name, "its definition has changed since")
+        known = dict(facts or {})
         if entry["current"] is not None:
-            before = entry["current"]["facts"]
-            if before.get("source") == known.get("source") and before.get("version", 0) > known.get("version", 0):
-                raise not_published(store.uri, view.name, "records of a newer version are there")
+            known = _with_newer(known, entry["current"]["facts"])
             _drop(document, entry["current"]["namespace"])
         entry["pending"] = None
         entry["current"] = {
@@ -274,6 +272,15 @@ def view_entry(document: Document, view: str, uri: str) -> dict[str, Any]:
         raise FeatureNotFoundError(f"online store {uri!r}", f"it has no feature view {view!r}", hint)
     entry: dict[str, Any] = views[view]
     return entry
+
+
+def _with_newer(facts: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts with the version of those before, where that is newer and of the same source."""
+    if before.get("source") != facts.get("source"):
+        return facts
+    newer = [name for name in ("version", "inputs") if before.get("version", 0) > facts.get("version", 0)]
+    ahead = ["ahead"] if before.get("ahead", 0) > max(facts.get("version", 0), before.get("version", 0)) else []
+    return {**facts, **{name: before[name] for name in (*newer, *ahead) if name in before}}
 
 
 def _drop(document: Document, namespace: int | None) -> None:

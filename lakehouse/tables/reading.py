@@ -34,6 +34,20 @@ def read_table(lake: LakeContext, name: TableName, at: At | None = None) -> Data
     return rows.alias(f"{lake.catalog.stored_as(place)}@{version}")
 
 
+def read_stream(lake: LakeContext, name: TableName) -> DataFrame:
+    """Return the rows as a stream: those that are there, then those that are appended.
+
+    Raises:
+        TableNotFoundError: There is no such table.
+    """
+    with existing(lake, name, "read as a stream"):
+        # Without this option a commit that changes or deletes rows would end the stream.
+        reader = lake.spark.readStream.format("delta").option("skipChangeCommits", "true")
+        if lake.catalog.log_folder(name) is None:
+            return reader.table(lake.catalog.identifier(name))
+        return reader.load(lake.catalog.location(name))
+
+
 def resolve(lake: LakeContext, name: TableName, at: At | None) -> int:
     """Return the version of the table that *at* means: a version, tag or moment; None is the newest.
 

@@ -21,7 +21,7 @@ from lakehouse.tables.history_merging import merge_periods
 from lakehouse.tables.merging import MergeRules, append_rows_once, merge_rows
 from lakehouse.tables.metadata import existing, newest_version, read_metadata, schema_at, table_exists
 from lakehouse.tables.provenance import check_message
-from lakehouse.tables.reading import read_table
+from lakehouse.tables.reading import read_stream, read_table
 from lakehouse.tables.restoring import restore_table
 from lakehouse.tables.writing import Write, as_stored, begin_write, committed
 
@@ -339,9 +339,7 @@ class Table:
         Raises:
             TableNotFoundError: There is no such table.
         """
-        with existing(self._lake, self._name, "read as a stream"):
-            reader = self._lake.spark.readStream.format("delta").option("skipChangeCommits", "true")
-            return reader.table(self._lake.catalog.identifier(self._name))
+        return read_stream(self._lake, self._name)
 
     def restore(self, to: At, *, message: str) -> Commit:
         """Make an older version the newest, as a new commit.
