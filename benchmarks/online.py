@@ -34,7 +34,7 @@ import redis
 from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView
 from lakehouse.online import OnlineReader, open_store
 from lakehouse.online.generations import begin_generation, publish
-from lakehouse.online.records import VERSION_AT
+from lakehouse.online.heads import VERSION_AT
 from lakehouse.online.writing import put_records, records_for, register
 
 END = 1_700_000_000_000_000

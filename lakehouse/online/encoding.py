@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.online.records import CODEC, MAGIC
+from lakehouse.online.heads import CODEC, MAGIC
 from lakehouse.online.value_types import encode_heap, is_fixed, name_of
 from lakehouse.online.views import BITS, NEVER, OnlineView
 

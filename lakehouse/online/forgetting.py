@@ -5,8 +5,8 @@ from typing import Any
 
 from lakehouse.errors import OnlineStoreError, SchemaError
 from lakehouse.online.generations import stored_view
+from lakehouse.online.heads import GONE, gone_record
 from lakehouse.online.keys import KeyTypeError, key_bytes, part_encoder, parts_of
-from lakehouse.online.records import GONE, gone_record
 from lakehouse.online.stores import OnlineStore
 from lakehouse.online.views import OnlineView
 from lakehouse.online.writing import LIMITED

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from lakehouse.errors import OnlineStoreError
+from lakehouse.online.heads import CODEC, GONE, KIND, MAGIC, TIMES
 from lakehouse.online.statuses import Status
 from lakehouse.online.value_types import (
     EPOCH,
@@ -24,22 +25,6 @@ from lakehouse.online.value_types import (
     slot_decoder,
 )
 from lakehouse.online.views import BITS, NEVER, OnlineView
-
-MAGIC = b"LkhO"
-CODEC = 2
-KIND = struct.Struct("<4sHH16s")
-"""What a record is: magic, codec version, groups, digest of definition and schema."""
-
-VERSION_AT = KIND.size
-"""Where a record's version lies: 8 bytes, big-endian."""
-
-TIMES = "<8sIIqq"
-"""Version, length of the record and of its heap, as_of and horizon in microseconds; then the steps per group."""
-
-GONE = b"LkhG" + bytes(VERSION_AT - 4)
-"""What stands in place of a record whose entity has no events any more, then its version: reads as a key never seen."""
-
-_HORIZON_AT = KIND.size + struct.calcsize("<8sIIq")
 
 Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 Pattern = tuple[Sequence[Status], tuple[int, ...]]
@@ -254,21 +239,6 @@ class RecordReader:
             return statuses
         values[:lookups] = [None] * lookups
         return [reason] * lookups + list(statuses[lookups:])
-
-
-def gone_record(version: int) -> bytes:
-    """Return what takes the place of the record of an entity that has no events any more at some version."""
-    return GONE + version.to_bytes(8, "big")
-
-
-def version_of(record: bytes) -> int:
-    """Return the version of the source that a record was made from."""
-    return int.from_bytes(record[VERSION_AT : VERSION_AT + 8], "big")
-
-
-def horizon_of(record: bytes) -> int:
-    """Return the horizon of a whole record, microseconds; `views.ALWAYS` is none."""
-    return int.from_bytes(record[_HORIZON_AT : _HORIZON_AT + 8], "little", signed=True)
 
 
 def seconds_between(earlier: int, later: int) -> float:

@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import OnlineStoreError
 from lakehouse.online.generations import stored_view
+from lakehouse.online.heads import gone_record, horizon_of
 from lakehouse.online.keys import encode_key
 from lakehouse.online.record_kernel import RecordKernel
-from lakehouse.online.records import gone_record, horizon_of
 from lakehouse.online.stores import Document, OnlineStore, open_store
 from lakehouse.online.writing import LIMITED, RECORDS, key_rows, put_into, records_for
 

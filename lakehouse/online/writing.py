@@ -10,10 +10,10 @@ from lakehouse.features.definitions import FeatureService
 from lakehouse.features.engine import Changes, change_times, compute
 from lakehouse.online.encoding import Steps, encode_records
 from lakehouse.online.generations import register_service, register_view
+from lakehouse.online.heads import VERSION_AT
 from lakehouse.online.keys import encode_key
 from lakehouse.online.on_demand import plain_on_demand
 from lakehouse.online.record_kernel import RecordKernel, with_masks
-from lakehouse.online.records import VERSION_AT
 from lakehouse.online.stores import OnlineStore, open_store
 from lakehouse.online.views import ALWAYS
 

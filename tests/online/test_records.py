@@ -12,9 +12,10 @@ from lakehouse.errors import OnlineStoreError
 from lakehouse.features import Aggregation, Entity, FeatureView
 from lakehouse.features.engine import Kernel, compute
 from lakehouse.online import Status
+from lakehouse.online.heads import KIND, TIMES
 from lakehouse.online.keys import encode_key
 from lakehouse.online.record_kernel import RecordKernel
-from lakehouse.online.records import KIND, TIMES, RecordReader, seconds_between
+from lakehouse.online.records import RecordReader, seconds_between
 from lakehouse.online.views import ALWAYS, NEVER
 from lakehouse.online.writing import empty_record, records_for
 from tests.features.frames import MOMENT, plain, same_value, table, with_masks

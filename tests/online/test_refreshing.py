@@ -10,8 +10,8 @@ from lakehouse.features import FeatureService
 from lakehouse.features.engine import Kernel
 from lakehouse.online import OnlineReader, open_store
 from lakehouse.online.generations import begin_generation, publish, stored_view
+from lakehouse.online.heads import GONE, VERSION_AT, gone_record, horizon_of, version_of
 from lakehouse.online.record_kernel import RecordKernel
-from lakehouse.online.records import GONE, VERSION_AT, gone_record, horizon_of, version_of
 from lakehouse.online.refreshing import Refresh, limited_entities, live_namespaces
 from lakehouse.online.views import ALWAYS
 from lakehouse.online.writing import LIMITED, empty_record, put_records, records_for, register
