@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -18,10 +18,11 @@ from lakehouse.tables import Table
 _SUBJECT = "the pushed rows"
 
 
-def pushed_rows(rows: Any, table: Table) -> DataFrame:
+def pushed_rows(spark: SparkSession, rows: Any, table: Table) -> DataFrame:
     """Return rows with the columns and types of *table*; columns that they lack are null. Equal rows count once.
 
     Args:
+        spark: The session.
         rows: A list of dicts, an Arrow table, a pandas or a Spark DataFrame. Moments have a zone; as text, ISO.
         table: Where they are to go.
 
@@ -34,7 +35,6 @@ def pushed_rows(rows: Any, table: Table) -> DataFrame:
         _check_names(rows.columns, schema.names, table.name)
         given = rows.select(*[_given(column, rows.columns) for column in schema])
         return given.dropDuplicates()
-    spark = table.read().sparkSession
     return spark.createDataFrame(_arrow(rows, schema, table.name), schema).dropDuplicates()
 
 

@@ -67,7 +67,7 @@ def push_rows(view: FeatureView, rows: Any, pins: Pins, *, store_uri: str | None
     began = time.monotonic()
     _check_view(view)
     table = pins.lake.table(str(view.table))
-    frame = pushed_rows(rows, table)
+    frame = pushed_rows(pins.lake.spark, rows, table)
     with nullcontext() if store_uri is None else open_store(store_uri, writable=True) as store:
         keys = table.keys or tuple(frame.columns)
         commit = table.append_once(frame, keys=keys, message=f"Push to feature view {view.name}")
