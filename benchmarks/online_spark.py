@@ -27,15 +27,19 @@ SERVICE = FeatureService("bench", views())
 
 
 def cpu():
-    """CPU seconds of this process and all below it."""
-    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    """CPU seconds of the driver, its JVM and all below them."""
+    driver = psutil.Process()
+    above = driver.parent()
+    # Under spark-submit the JVM has started the driver, elsewhere the driver the JVM.
+    root = above if above is not None and "java" in above.name() else driver
+    tree = [root, *root.children(recursive=True)]
     spent = 0.0
     for process in tree:
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        spent += times.user + times.system + times.children_user + times.children_system
+        spent += times.user + times.system
     return spent
 
 
