@@ -5,7 +5,9 @@ Both halves answer with text for SQL; neither reads a table. Start at :class:`Ca
 
 import os
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +24,13 @@ _SHOWABLE = re.compile(r"[A-Za-z0-9_]+")
 
 _VISIBLE_AT_ONCE = 8
 """Threads that make tables visible when a lake is opened: the work is waiting for storage."""
+
+SHOWN_AT_OPENING = 24
+"""A lake with more tables than that shows each when it is first asked for: Delta reads a table's log to show it, some
+30 milliseconds each."""
+
+_LISTING = "spark.sql.sources.parallelPartitionDiscovery.threshold"
+"""From how many folders on Spark starts a job to list them: right for object stores, slow for folders of a machine."""
 
 
 class Catalog(Protocol):
@@ -49,7 +58,10 @@ class Catalog(Protocol):
         """Make an existing table visible as ``schema.table`` in the session's own catalog."""
 
     def show_all(self) -> None:
-        """Make every table of the lake visible."""
+        """Make every table of the lake visible, unless they are too many."""
+
+    def show_late(self, name: TableName) -> None:
+        """Make a table visible that :meth:`show_all` left out, if it is there."""
 
     def __str__(self) -> str:
         """Return where the lake is, for messages."""
@@ -69,6 +81,7 @@ class PathCatalog:
     def __init__(self, spark: SparkSession, root: str | os.PathLike[str]) -> None:
         self._spark = spark
         self.root = root_place(root)
+        self._left_out: set[TableName] = set()
 
     def folder(self, name: TableName) -> str:
         """Return the folder of a table."""
@@ -89,9 +102,11 @@ class PathCatalog:
     def names(self) -> list[TableName]:
         """Return the tables under the root, sorted, the library's own left out."""
         # The first commit or, where that was cleaned away, a checkpoint: what every table has.
-        first = f"{_globbed(self.root)}/*/*/_delta_log/{{00000000000000000000.json,*.checkpoint*.parquet}}"
+        reader = self._spark.read.format("text")
+        reader = reader.option("pathGlobFilter", "{00000000000000000000.json,*.checkpoint*.parquet}")
         try:
-            files = self._spark.read.format("text").load(first).inputFiles()
+            with self._listing():
+                files = reader.load(f"{_globbed(self.root)}/*/*/_delta_log").inputFiles()
         except AnalysisException as error:
             if error.getCondition() != "PATH_NOT_FOUND":
                 raise
@@ -118,9 +133,34 @@ class PathCatalog:
     def show_all(self) -> None:
         """Register every table that isn't registered yet and whose name the session's catalog takes."""
         names = [name for name in self.names() if _is_showable(name)]
+        if len(names) > SHOWN_AT_OPENING:
+            self._left_out = set(names)
+            return
         shown = {schema: self._shown(schema) for schema in {name.schema for name in names}}
         with ThreadPoolExecutor(_VISIBLE_AT_ONCE) as pool:
             list(pool.map(lambda name: self._show(name, shown[name.schema]), names))
+
+    def show_late(self, name: TableName) -> None:
+        """Register a table that :meth:`show_all` left out, once."""
+        if name in self._left_out:
+            self._left_out.discard(name)
+            self.show(name)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        """Let folders of this machine be listed without a job; those of an object store are better listed by one."""
+        if urlsplit(self.root).scheme not in ("", "file"):
+            yield
+            return
+        before = self._spark.conf.get(_LISTING, None)
+        self._spark.conf.set(_LISTING, "1000000")
+        try:
+            yield
+        finally:
+            if before is None:
+                self._spark.conf.unset(_LISTING)
+            else:
+                self._spark.conf.set(_LISTING, before)
 
     def _show(self, name: TableName, shown: dict[str, str]) -> None:
         folder = shown.get(name.table.lower())
@@ -196,6 +236,9 @@ class SparkCatalog:
         """Do nothing: the catalog shows its tables."""
 
     def show_all(self) -> None:
+        """Do nothing: the catalog shows its tables."""
+
+    def show_late(self, name: TableName) -> None:
         """Do nothing: the catalog shows its tables."""
 
     def __str__(self) -> str:

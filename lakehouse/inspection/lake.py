@@ -169,7 +169,7 @@ class LakeInspector:
         tags = {tag.name: tag for tag in self.tags()}
         if at not in tags:
             raise TagNotFoundError(at, nearest=nearest_names(at, [*tags, *branches]))
-        return name, tags[at].version_of(str(name))
+        return tags[at].place_of(str(name)), tags[at].version_of(str(name))
 
     def _version_at(self, name: TableName, moment: datetime) -> int:
         """Return the version that was the newest at *moment*, inclusive; the same rule as Spark's reader has."""

@@ -51,6 +51,8 @@ _SCHEMA = re.compile(
     r"|UNRESOLVED_COLUMN|FIELD_NOT_FOUND|DATATYPE_MISMATCH|PARSE_SYNTAX_ERROR|INCOMPATIBLE_DATA_FOR_TABLE"
     r"|DELTA_COLUMN\w*|DELTA_CONSTRAINT_\w+|DELTA_CLUSTERING_COLUMN\w*|CAST_\w+|AMBIGUOUS_REFERENCE|DELTA_MERGE_\w+)"
 )
+_CAUSE = re.compile(r"No space left on device|Read-only file system|Permission denied")
+_SEE_TO_IT = "Nothing was committed; see to the storage and try again"
 _FIRST_LINE = re.compile(r"\[[A-Z_.0-9]+\] [^\n]*")
 
 
@@ -77,22 +79,28 @@ def translated(error: Exception, table: str, operation: str) -> LakehouseError:
     constraint = _CONSTRAINT.search(text)
     if constraint:
         return ConstraintError(table, " ".join(constraint.group("rest").split())[:500])
-    for pattern, build in _classes(table, operation):
+    for pattern, build in _classes(table, operation, text):
         found = pattern.search(text)
         if found:
             return build(_first_line(text, found.start()))
     return LakehouseError(f"{operation} of {table}: {_first_line(text, 0)}")
 
 
-def _classes(table: str, operation: str) -> list[tuple[re.Pattern[str], Callable[[str], LakehouseError]]]:
+def _classes(table: str, operation: str, text: str) -> list[tuple[re.Pattern[str], Callable[[str], LakehouseError]]]:
     return [
         (_CONFLICT, lambda line: ConcurrentWriteError(table, operation)),
         (_EXISTS, lambda line: TableExistsError(table)),
         (_VERSION, lambda line: VersionNotFoundError(table, line)),
         (_SCHEMA, lambda line: SchemaError(table, line)),
         (_MISSING, lambda line: TableNotFoundError(table)),
-        (_STORAGE, lambda line: StorageError(table, line, "Nothing was committed; see to the storage and try again")),
+        (_STORAGE, lambda line: StorageError(table, _with_cause(line, text), _SEE_TO_IT)),
     ]
+
+
+def _with_cause(line: str, text: str) -> str:
+    """Return the line with what the operating system said before it; Spark tells only that a task failed."""
+    cause = _CAUSE.search(text)
+    return line if cause is None or cause.group(0) in line else f"{cause.group(0)}: {line}"
 
 
 def _told(error: Exception) -> str:

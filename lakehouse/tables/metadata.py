@@ -71,25 +71,30 @@ def newest_version(lake: LakeContext, name: TableName) -> int:
     Raises:
         TableNotFoundError: There is no such table.
     """
-    folder = lake.catalog.log_folder(name)
-    with existing(lake, name, "version"):
-        if folder is None:
-            return int(lake.spark.sql(f"DESCRIBE HISTORY {lake.catalog.identifier(name)} LIMIT 1").collect()[0].version)
-        # Listing commit files takes a tenth of what DESCRIBE HISTORY does; a commit is there when its file is.
-        files = lake.spark.read.format("text").option("pathGlobFilter", "*.json").load(folder).inputFiles()
-    versions = [int(match.group(1)) for match in map(_COMMIT_FILE.search, files) if match]
-    if not versions:
+    version = find_version(lake, name)
+    if version is None:
         raise not_found(lake, name)
-    return max(versions)
+    return version
+
+
+def find_version(lake: LakeContext, name: TableName) -> int | None:
+    """Return the version of the newest commit, None where there is no such table; looks at no other table."""
+    folder = lake.catalog.log_folder(name)
+    try:
+        with border(str(name), "version"):
+            if folder is None:
+                history = lake.spark.sql(f"DESCRIBE HISTORY {lake.catalog.identifier(name)} LIMIT 1")
+                return int(history.collect()[0].version)
+            # Listing commit files takes a tenth of what DESCRIBE HISTORY does; a commit is there when its file is.
+            files = lake.spark.read.format("text").option("pathGlobFilter", "*.json").load(folder).inputFiles()
+    except TableNotFoundError:
+        return None
+    return max((int(match.group(1)) for match in map(_COMMIT_FILE.search, files) if match), default=None)
 
 
 def table_exists(lake: LakeContext, name: TableName) -> bool:
     """Return whether the table is there."""
-    try:
-        newest_version(lake, name)
-    except TableNotFoundError:
-        return False
-    return True
+    return find_version(lake, name) is not None
 
 
 def schema_at(lake: LakeContext, name: TableName, version: int | None = None) -> T.StructType:

@@ -53,12 +53,13 @@ def resolve(lake: LakeContext, name: TableName, at: At | None) -> int:
 
     Raises:
         TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
-        InvalidRefError: A negative version, a moment without a zone, or a branch: its versions are not the table's.
+        InvalidRefError: A negative version, a moment without a zone, or a branch or a tag from which rows were erased:
+            their versions are not the table's.
     """
     place, version = locate(lake, name, at)
     if place != name:
-        hint = "It can be read; branch.diff() and branch.merge() compare it and bring it back"
-        raise InvalidRefError(f"{name}@{at}", "a branch has versions of its own, which aren't the table's", hint)
+        hint = "It can be read; branch.diff() and branch.merge() compare a branch and bring it back"
+        raise InvalidRefError(f"{name}@{at}", "its rows have versions of their own, which aren't the table's", hint)
     return version
 
 

@@ -43,13 +43,17 @@ def keep_properties(lake: LakeContext, name: TableName, before: Metadata) -> Non
 
 def protect(lake: LakeContext, name: TableName) -> None:
     """Give a table that others made our retention, in a commit of its own; nothing where it is as long already."""
-    properties = read_metadata(lake, name).properties
-    short = {key: value for key, value in RETENTION.items() if _days(properties.get(key, "")) < _days(value)}
+    short = short_retention(read_metadata(lake, name).properties)
     if short:
         note = lake.provenance.note("Keep old versions readable")
         statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(short)}"
         with border(str(name), "protect"), signed(lake.spark, note):
             lake.spark.sql(statement)
+
+
+def short_retention(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the retention properties that say less than ours, each with our value."""
+    return {key: value for key, value in RETENTION.items() if _days(properties.get(key, "")) < _days(value)}
 
 
 def _days(interval: str) -> float:

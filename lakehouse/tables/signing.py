@@ -16,20 +16,27 @@ from lakehouse.tables.provenance import Note
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _SKIP_EMPTY = "spark.databricks.delta.skipRecordingEmptyCommits"
 
+OWN_TRANSACTIONS = "lakehouse/"
+"""How the ids begin under which this library lets Delta take a commit once. Each is used for one commit only."""
+
 _guard = threading.Lock()
 _locks: "WeakKeyDictionary[SparkSession, threading.RLock]" = WeakKeyDictionary()
 
 
 @contextmanager
-def signed(spark: SparkSession, note: Note, *, skip_empty: bool = False) -> Iterator[None]:
+def signed(
+    spark: SparkSession, note: Note, *, skip_empty: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Let the statements inside commit with *note*.
 
     Args:
         spark: The session that they run in.
         note: What the commit carries.
         skip_empty: A statement that changes no row makes no commit; otherwise it makes one that says so.
+        settings: Further settings of the session, for these statements alone.
     """
-    with _lock_of(spark), _settings(spark, {_METADATA: note.text, _SKIP_EMPTY: str(skip_empty).lower()}):
+    wanted = {_METADATA: note.text, _SKIP_EMPTY: str(skip_empty).lower(), **(settings or {})}
+    with _lock_of(spark), _settings(spark, wanted):
         yield
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lakehouse.versioning.branch import Branch, BranchDiff
+    from lakehouse.versioning.collecting import GarbageReport
+    from lakehouse.versioning.findings import Diagnosis, Finding
     from lakehouse.versioning.lake import Lakehouse
     from lakehouse.versioning.registry import Registry
     from lakehouse.versioning.tag_records import Tag
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Branch": "lakehouse.versioning.branch",
     "BranchDiff": "lakehouse.versioning.branch",
+    "Diagnosis": "lakehouse.versioning.findings",
+    "Finding": "lakehouse.versioning.findings",
+    "GarbageReport": "lakehouse.versioning.collecting",
     "LakeView": "lakehouse.versioning.views",
     "Lakehouse": "lakehouse.versioning.lake",
     "Registry": "lakehouse.versioning.registry",
@@ -23,7 +28,18 @@ _HOMES = {
     "Tag": "lakehouse.versioning.tag_records",
 }
 
-__all__ = ["Branch", "BranchDiff", "LakeView", "Lakehouse", "Registry", "TableView", "Tag"]
+__all__ = [
+    "Branch",
+    "BranchDiff",
+    "Diagnosis",
+    "Finding",
+    "GarbageReport",
+    "LakeView",
+    "Lakehouse",
+    "Registry",
+    "TableView",
+    "Tag",
+]
 
 
 def __getattr__(name: str) -> object:

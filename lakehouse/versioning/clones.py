@@ -61,6 +61,9 @@ class BranchCatalog:
     def show_all(self) -> None:
         """Do nothing."""
 
+    def show_late(self, name: TableName) -> None:
+        """Do nothing."""
+
     def __str__(self) -> str:
         return str(self._lake)
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.catalog import Catalog, PathCatalog, SparkCatalog
 from lakehouse.config import Settings, load_settings
-from lakehouse.errors import BranchExistsError, ConfigError, TagExistsError, TagNotFoundError
+from lakehouse.errors import BranchExistsError, ConfigError, TagNotFoundError
 from lakehouse.refs import MAIN, At, TableName, TableRef, TableVersion, check_tag_name, nearest_names, parse_at
 from lakehouse.schema import schema_digest
 from lakehouse.session import open_session
@@ -23,22 +23,32 @@ from lakehouse.tables.table import Table
 from lakehouse.versioning.branch import Branch
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.clones import ensure_clones
+from lakehouse.versioning.hooks import Hooks
 from lakehouse.versioning.registry import Registry
+from lakehouse.versioning.sweeps import check_spared
 from lakehouse.versioning.tag_records import Tag
+from lakehouse.versioning.tagged_lake import TaggedLake
+from lakehouse.versioning.tagging import at_once
 from lakehouse.versioning.tags import Tags
+from lakehouse.versioning.upkeep import Upkeep
 from lakehouse.versioning.views import LakeView
 
 
-class Lakehouse:
+class Lakehouse(TaggedLake, Upkeep):
     """The tables under a root folder or in a catalog.
 
     Args:
         spark: The session to work in.
         root: Folder or URI of path-based tables, ``root/schema/table``. They are also visible to the session as
-            ``schema.table``; of two lakes in one session the one opened last is.
+            ``schema.table``; of two lakes in one session the one opened last is. Of a lake with more than
+            24 tables, each is visible once :meth:`table` has asked for it: to show all takes seconds.
         catalog: Name of a Spark or Unity catalog, instead of *root*.
         author: Who writes; default the Databricks or OS user.
         job: What runs; default the script's file name.
+
+    Attributes:
+        spark: The session.
+        hooks: What layers above add to :meth:`doctor`.
 
     Raises:
         ConfigError: Neither or both of *root* and *catalog*, or no such catalog.
@@ -59,6 +69,7 @@ class Lakehouse:
         )
         self._tags = Tags(self._context)
         self._branches = Branches(self._context)
+        self.hooks = Hooks()
         with border(str(self._context.catalog), "open"):
             self._context.catalog.show_all()
 
@@ -83,7 +94,10 @@ class Lakehouse:
         Raises:
             InvalidNameError: It can't be a table's name.
         """
-        return Table(self._context, _name(name))
+        table = _name(name)
+        with border(str(table), "show in the session's catalog"):
+            self._context.catalog.show_late(table)
+        return Table(self._context, table)
 
     def tables(self) -> list[str]:
         """Return the names of the tables that are there, sorted, the library's own left out."""
@@ -121,35 +135,6 @@ class Lakehouse:
         """
         return self._context.catalog.location(TableName.parse(table))
 
-    def tag(self, name: str, tables: Sequence[str] | None = None, *, message: str) -> Tag:
-        """Give versions of tables a name that never moves; they stay readable until the tag is deleted.
-
-        Args:
-            name: The tag's name; not a number or a date, which refs take for versions and moments.
-            tables: Refs; without ``@`` the newest version. Default: all tables.
-            message: Why.
-
-        Raises:
-            TagExistsError: The name is taken.
-            RefError: A ref names nothing that is there.
-            StorageError: Data files of a version are gone.
-        """
-        if self._branches.find(name) is not None:
-            raise TagExistsError(name, ["an open branch"])
-        return self._tags.add(name, self._versions(tables), message=message)
-
-    def untag(self, name: str, *, message: str) -> None:
-        """Delete a tag: what it held is protected no longer.
-
-        Raises:
-            TagNotFoundError: There is no such tag.
-        """
-        self._tags.remove(name, message=message)
-
-    def tags(self) -> list[Tag]:
-        """Return all tags, the newest first."""
-        return self._tags.all()
-
     def branch(self, name: str, tables: Sequence[str] | None = None) -> Branch:
         """Make a branch: tables to change on the side and to merge back or throw away. It copies no data.
 
@@ -168,6 +153,9 @@ class Lakehouse:
             raise BranchExistsError(name, "tag")
         record = self._branches.add(name, self._versions(tables))
         try:
+            if self._tags.find(name) is not None:
+                raise BranchExistsError(name, "tag")
+            check_spared(self._context, record)
             ensure_clones(self._context, record)
         except BaseException:
             self._branches.close(record)
@@ -214,8 +202,7 @@ class Lakehouse:
             RefError: One names nothing that is there, or a branch.
         """
         refs = [TableRef.parse(ref) for ref in (self.tables() if tables is None else tables)]
-        versions = [(ref.name, resolve(self._context, ref.name, ref.at)) for ref in refs]
-        return [self.resolve(f"{name}@{version}") for name, version in versions]
+        return at_once(lambda ref: self.resolve(f"{ref.name}@{resolve(self._context, ref.name, ref.at)}"), refs)
 
     def _named(self, name: str, table: TableName) -> tuple[TableName, int]:
         """Return where the rows of *table* are at a tag or on a branch: what a context asks its lake."""
@@ -223,7 +210,8 @@ class Lakehouse:
             return table, newest_version(self._context, table)
         branch = self._branches.find(name)
         if branch is None:
-            return table, self._tag(name).version_of(str(table))
+            tag = self._tag(name)
+            return tag.place_of(str(table)), tag.version_of(str(table))
         clone = branch.get(str(table)).clone
         return clone, newest_version(self._context, clone)
 

@@ -1,8 +1,11 @@
+import shutil
 import time
 
 import pytest
+from pyspark.errors import AnalysisException
 
 from lakehouse import Lakehouse
+from lakehouse.catalog import SHOWN_AT_OPENING
 from lakehouse.config import LakeSettings, Settings
 from lakehouse.errors import ConfigError, InvalidNameError, StorageError
 from lakehouse.testing import assert_rows
@@ -37,6 +40,20 @@ def test_tables_of_a_lake_that_was_just_opened_are_visible_to_sql(spark, tmp_pat
     assert spark.sql("SELECT * FROM raw.flights VERSION AS OF 0").count() == 1
     assert spark.sql("SELECT * FROM raw.flights").count() == 2
     assert (first.tables(), second.tables()) == (["raw.flights"], ["raw.flights"])
+
+
+def test_of_a_lake_of_many_tables_each_is_visible_once_it_was_asked_for(spark, tmp_path):
+    first = Lakehouse(spark, root=tmp_path / "lake")
+    first.table("many.t0").append(spark.createDataFrame([(1,)], "n int"), message="one")
+    for number in range(1, SHOWN_AT_OPENING + 1):
+        shutil.copytree(tmp_path / "lake/many/t0", tmp_path / f"lake/many/t{number}")
+    lake = Lakehouse(spark, root=tmp_path / "lake")
+    assert len(lake.tables()) == SHOWN_AT_OPENING + 1
+    with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+        spark.sql("SELECT * FROM many.t7").count()
+    assert lake.table("many.t7").read().count() == 1
+    assert spark.sql("SELECT * FROM many.t7").count() == 1
+    assert not lake.table("many.none").exists
 
 
 def test_a_root_that_cannot_be_written_is_told_at_the_first_write(spark):

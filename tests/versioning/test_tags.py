@@ -1,4 +1,7 @@
+from datetime import datetime, timedelta, timezone
+
 import pytest
+from deltalake import DeltaTable
 
 from lakehouse import Lakehouse
 from lakehouse.errors import (
@@ -11,7 +14,9 @@ from lakehouse.errors import (
     VersionNotFoundError,
 )
 from lakehouse.schema import schema_digest
+from lakehouse.tables.digest import rows_digest
 from lakehouse.testing import assert_rows
+from lakehouse.versioning.proofs import Proofs
 
 
 @pytest.fixture
@@ -95,3 +100,33 @@ def test_tagging_a_table_of_others_protects_it_after_the_version_that_it_pins(la
     kept = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {identifier}").collect()}
     assert kept["delta.deletedFileRetentionDuration"] == "interval 3650 days"
     assert lake.table("raw.foreign").version == 1
+
+
+def test_a_tag_may_expire_and_is_like_any_other_until_gc_deletes_it(filled):
+    tag = filled.tag("short", ["raw.a@0"], message="x", expires="90d")
+    assert tag.expires_at - tag.created_at < timedelta(days=90) < tag.expires_at - tag.created_at + timedelta(minutes=5)
+    assert filled.tags() == [tag]
+    moment = datetime(2999, 1, 1, tzinfo=timezone.utc)
+    assert filled.tag("moment", ["raw.a@0"], message="x", expires="2999-01-01T00:00:00Z").expires_at == moment
+    for wrong in ("soon", "2001-01-01T00:00:00Z", "2999-01-01", "0d", timedelta(-1), datetime(2999, 1, 1)):
+        with pytest.raises(ConfigError, match="expires"):
+            filled.tag("wrong", ["raw.a@0"], message="x", expires=wrong)
+    assert [tag.name for tag in filled.tags()] == ["moment", "short"]
+
+
+def test_a_tag_writes_down_its_files_deletion_vectors_and_digests(filled, spark, tmp_path):
+    spark.sql("ALTER TABLE raw.a SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    filled.table("raw.a").append(spark.createDataFrame([(n,) for n in range(10)], "n int").coalesce(1), message="ten")
+    filled.table("raw.a").delete("n = 3", message="a vector")
+    tag = filled.tag("june", message="x", digest=True)
+    proofs = Proofs(filled._context)
+    for version, proof in proofs.of(tag.tables).items():
+        oracle = DeltaTable(f"{tmp_path}/lake/raw/{version.name[-1]}", version=version.version)
+        assert {path.rsplit("/", 1)[-1] for path in proof.paths if path.endswith(".parquet")} == {
+            uri.rsplit("/", 1)[-1] for uri in oracle.file_uris()
+        }
+        rows = filled.read(str(version))
+        assert proof.rows == rows.count()
+        assert proofs.digests()[version.table_id, version.version] == rows_digest(rows)
+    (vector,) = (path for proof in proofs.of(tag.tables).values() for path in proof.paths if path.endswith(".bin"))
+    assert (tmp_path / "lake/raw/a" / vector.rsplit("/", 1)[-1]).exists()

@@ -1,0 +1,206 @@
+"""What the doctor looks at by itself, one probe a thing. Start at :data:`PROBES`; one more is a function and a line.
+
+A probe changes nothing; only :func:`find_changed_rows`, the deep one, writes down the digests that it took first.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from lakehouse.errors import LakehouseError
+from lakehouse.refs import TableName, TableVersion
+from lakehouse.sql import properties_list
+from lakehouse.tables.border import border
+from lakehouse.tables.context import LakeContext
+from lakehouse.tables.files import files_at
+from lakehouse.tables.history import read_history
+from lakehouse.tables.metadata import KEYS, Metadata, read_metadata, table_exists
+from lakehouse.tables.retention import short_retention
+from lakehouse.versioning.branches import Branches
+from lakehouse.versioning.findings import Finding
+from lakehouse.versioning.inventory import missing_files
+from lakehouse.versioning.owners import is_alive
+from lakehouse.versioning.proofs import Proofs
+from lakehouse.versioning.protection import placed
+from lakehouse.versioning.sweeps import Sweeps
+from lakehouse.versioning.tag_records import Tag
+
+STALE = timedelta(days=30)
+"""How long nobody may write to an open branch before the doctor asks for it."""
+
+_AT_ONCE = 8
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class Patient:
+    """A lake as the probes see it; what several of them need is read once.
+
+    Attributes:
+        lake: The lake.
+        now: The present, aware.
+        deep: Whether data may be read.
+        names: Its tables.
+        tags: Its tags.
+    """
+
+    lake: LakeContext
+    now: datetime
+    deep: bool
+    names: Sequence[TableName]
+    tags: Sequence[Tag]
+    _metadata: dict[TableName, Metadata | LakehouseError] = field(default_factory=dict)
+
+    def metadata(self) -> Mapping[TableName, Metadata | LakehouseError]:
+        """Return each table's metadata, or why it can't be read; tables that tags hold included."""
+        if not self._metadata:
+            held = {place for tag in self.tags for place, _ in placed(tag)}
+            names = sorted({*self.names, *held})
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                self._metadata.update(zip(names, pool.map(self._read, names), strict=True))
+        return self._metadata
+
+    def _read(self, name: TableName) -> Metadata | LakehouseError:
+        try:
+            return read_metadata(self.lake, name)
+        except LakehouseError as error:
+            return error
+
+
+def find_short_retention(patient: Patient) -> Iterable[Finding]:
+    """Tables that Delta doesn't keep old versions of as long as it should, above all those under a tag."""
+    tagged = {place for tag in patient.tags for place, _ in placed(tag)}
+    for name, metadata in patient.metadata().items():
+        short = {} if isinstance(metadata, LakehouseError) else short_retention(metadata.properties)
+        if short:
+            what = f"{', '.join(sorted(short))} is shorter than ten years"
+            why = "a VACUUM or a week's age takes versions that tags hold" if name in tagged else "old versions go"
+            fix = f"ALTER TABLE {patient.lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(short)}"
+            yield Finding("error" if name in tagged else "warning", str(name), f"{what}: {why}", fix)
+
+
+def find_missing_files(patient: Patient) -> Iterable[Finding]:
+    """Tagged versions whose files are gone, and tags of tables that are gone or others now."""
+    versions = [version for tag in patient.tags for version in tag.tables]
+    proofs = Proofs(patient.lake).of(versions)
+    for tag in patient.tags:
+        for place, version in placed(tag):
+            fix = f"lake.untag({tag.name!r}, message='what it held of {version.name} is lost')"
+            metadata = patient.metadata()[place]
+            if isinstance(metadata, LakehouseError):
+                yield Finding("error", str(version), f"tag {tag.name!r} holds it, but: {metadata}", fix)
+            elif version.table_id and metadata.table_id != version.table_id:
+                what = f"tag {tag.name!r} holds a table of that name that was replaced by another since"
+                yield Finding("error", str(version), what, fix)
+            else:
+                proof = proofs.get(version)
+                files = proof.paths if proof is not None else _replayed(patient.lake, place, version)
+                gone = missing_files(patient.lake, place, metadata.location, files)
+                if gone:
+                    shown = ", ".join(path.rsplit("/", 1)[-1] for path in gone[:_SHOWN])
+                    what = (
+                        f"{len(gone)} of the {len(files)} files that tag {tag.name!r} holds are gone, such as {shown}"
+                    )
+                    yield Finding("error", str(version), what, fix)
+
+
+def find_changed_rows(patient: Patient) -> Iterable[Finding]:
+    """Tagged versions whose files or rows are others than recorded; reads all of them, and records first digests."""
+    if not patient.deep:
+        return
+    proofs = Proofs(patient.lake)
+    recorded = proofs.of(version for tag in patient.tags for version in tag.tables)
+    digests = proofs.digests()
+    new = []
+    for place, version in sorted({held for tag in patient.tags for held in placed(tag)}):
+        now = proofs.digest_rows(version, place)
+        before = digests.get((version.table_id, version.version))
+        proof = recorded.get(version)
+        if before is None:
+            new.append((version, now))
+        elif before != now:
+            what = f"its rows were {before.count:,} with digest {before.digest}; now {now.count:,} with {now.digest}"
+            yield Finding("error", str(version), what)
+        if proof is not None and proof.rows not in (None, now.count):
+            yield Finding("error", str(version), f"its files were recorded with {proof.rows:,} rows; now {now.count:,}")
+    if new:
+        proofs.add_digests(new, message="First deep look of the doctor")
+
+
+def find_expired_tags(patient: Patient) -> Iterable[Finding]:
+    """Tags whose time is over: they protect nothing any more."""
+    for tag in patient.tags:
+        if tag.is_expired(patient.now):
+            what = f"its time was over at {tag.expires_at:%Y-%m-%d %H:%M} UTC; the next gc deletes it"
+            yield Finding("note", f"tag {tag.name}", what, f"lake.untag({tag.name!r}, message='its time is over')")
+
+
+def find_tables_without_keys(patient: Patient) -> Iterable[Finding]:
+    """Tables without declared keys: merge needs them each time, and diff compares whole rows."""
+    for name in patient.names:
+        metadata = patient.metadata()[name]
+        if not isinstance(metadata, LakehouseError) and not metadata.keys:
+            value = properties_list({KEYS: json.dumps(["…"], ensure_ascii=False)})
+            fix = f"ALTER TABLE {patient.lake.catalog.identifier(name)} SET TBLPROPERTIES {value}"
+            yield Finding("note", str(name), "it has no keys, so diff compares whole rows and merge asks for them", fix)
+
+
+def find_unreadable_tables(patient: Patient) -> Iterable[Finding]:
+    """Tables that are listed but can't be opened."""
+    for name in patient.names:
+        metadata = patient.metadata()[name]
+        if isinstance(metadata, LakehouseError):
+            yield Finding("error", str(name), f"it can't be opened: {metadata}")
+
+
+def find_stale_branches(patient: Patient) -> Iterable[Finding]:
+    """Branches that nobody has written to for long: they keep old files alive."""
+    for branch in Branches(patient.lake).all():
+        moments = [branch.created_at]
+        # A branch whose maker died has clones still to be made.
+        for held in (held for held in branch.tables if table_exists(patient.lake, held.clone)):
+            with border(str(held.clone), "history"):
+                identifier = patient.lake.catalog.identifier(held.clone)
+                moments += [commit.timestamp for commit in read_history(patient.lake.spark, identifier, "", limit=1)]
+        if patient.now - max(moments) > STALE:
+            what = f"nobody has written to it since {max(moments):%Y-%m-%d}; it keeps old files alive"
+            yield Finding("warning", f"branch {branch.name}", what, f"lake.get_branch({branch.name!r}).discard()")
+
+
+def find_interrupted_transactions(patient: Patient) -> Iterable[Finding]:
+    """Transactions whose process died."""
+    for branch in Branches(patient.lake).open_branches():
+        if branch.kind == "transaction" and not is_alive(branch.owner, branch.created_at):
+            tables = ", ".join(held.name for held in branch.tables)
+            what = f"a transaction of {branch.author} died before it was published; its files are kept"
+            yield Finding("warning", tables, what, "Lakehouse(…): opening the lake rolls it back")
+
+
+def find_interrupted_sweeps(patient: Patient) -> Iterable[Finding]:
+    """Clean-ups whose process died."""
+    for sweep in Sweeps(patient.lake).unfinished(alive=False):
+        when = f"{sweep.at:%Y-%m-%d %H:%M} UTC"
+        what = f"a {sweep.kind} of {when} was interrupted; versions before {sweep.floor} may be gone"
+        again = "lake.gc(dry_run=False)" if sweep.kind == "gc" else "lake.forget(…) with the same keys"
+        yield Finding("note", sweep.table, what, again)
+
+
+PROBES: Mapping[str, Callable[[Patient], Iterable[Finding]]] = {
+    "tables that can't be opened": find_unreadable_tables,
+    "retention": find_short_retention,
+    "files under tags": find_missing_files,
+    "rows under tags": find_changed_rows,
+    "expired tags": find_expired_tags,
+    "stale branches": find_stale_branches,
+    "interrupted transactions": find_interrupted_transactions,
+    "interrupted clean-up": find_interrupted_sweeps,
+    "keys": find_tables_without_keys,
+}
+"""What it is about, to the probe."""
+
+
+def _replayed(lake: LakeContext, place: TableName, version: TableVersion) -> set[str]:
+    with border(str(version), "list its files"):
+        return {row.path for row in files_at(lake, place, version.version).paths().collect()}

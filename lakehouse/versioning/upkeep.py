@@ -1,0 +1,49 @@
+"""Upkeep: the part of a lake that keeps it small and whole. Start at :class:`Upkeep`."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from lakehouse.tables.context import LakeContext
+from lakehouse.versioning.collecting import GarbageReport, collect_garbage
+from lakehouse.versioning.doctor import examine
+from lakehouse.versioning.findings import Diagnosis
+from lakehouse.versioning.hooks import Hooks
+
+
+class Upkeep:
+    """What :class:`lakehouse.versioning.Lakehouse` does for its files: clean up, look for harm.
+
+    Attributes:
+        hooks: What layers above add to :meth:`doctor`.
+    """
+
+    hooks: Hooks
+    _context: LakeContext
+
+    def gc(
+        self, keep: str | timedelta = "30d", *, dry_run: bool = True, tables: Sequence[str] | None = None
+    ) -> GarbageReport:
+        """Delete the files that nothing needs, in a dry run only say which.
+
+        Kept is what the newest version needs, every version that was the newest at any moment of the last *keep*, every
+        tag that hasn't expired, and every open branch. Expired tags are deleted.
+
+        Args:
+            keep: How long versions stay readable after they were the newest, such as ``30d``; ``0d`` keeps the newest.
+            dry_run: Delete nothing.
+            tables: Names of tables; default all, and what discarded branches left behind.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            ConfigError: *keep* isn't a length of time.
+        """
+        return collect_garbage(self._context, keep=keep, dry_run=dry_run, tables=tables)
+
+    def doctor(self, *, deep: bool = False) -> Diagnosis:
+        """Return what is unsafe, the worst first, each with the command that puts it right; empty where all is well.
+
+        Args:
+            deep: Read all rows of tagged versions, and compare their digests with those recorded. The first time they
+                are recorded.
+        """
+        return examine(self._context, self.hooks, deep=deep)
