@@ -1,6 +1,7 @@
 """The whole job, in the order in which it is told: `predict_flight_delays`."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,6 +23,7 @@ from lakehouse import Lakehouse
 from lakehouse.errors import OnlineStoreError
 from lakehouse.features.store import FeatureStore
 from lakehouse.tracking import Reproduction, Tracker
+from lakehouse.tracking.events import lineage_events
 from lakehouse.training import TrainingSet
 
 
@@ -53,9 +55,14 @@ def predict_flight_delays(settings: FlightSettings, report: Report | None = None
         ConfigError: A destination has no time zone, or settings don't fit.
         OnlineStoreError: A value online is not the one offline.
     """
-    report = report or Report()
-    source, months = Source.installed(), months_of(settings.months)
     lake = Lakehouse.open(settings)
+    told = nullcontext() if settings.lineage is None else lineage_events(lake, "flight_delays", to=settings.lineage)
+    with told:
+        return _predict(lake, settings, report or Report())
+
+
+def _predict(lake: Lakehouse, settings: FlightSettings, report: Report) -> Outcome:
+    source, months = Source.installed(), months_of(settings.months)
     store = FeatureStore(lake, online=settings.online)
     tracker = Tracker.open(lake, settings.runs)
 

@@ -59,6 +59,7 @@ class FlightSettings(Settings):
         lookups: How many flights are looked up online.
         zones: Airport to time zone, for destinations that airports.csv lacks.
         model: How the models are grown.
+        lineage: Where OpenLineage events go, a file:// or http(s):// address; None for nowhere.
         reports: Folder for pictures, model card and report; beside the tables unless told, None in a catalog.
     """
 
@@ -70,6 +71,7 @@ class FlightSettings(Settings):
     zones: dict[str, str] = Field(default_factory=dict)
     model: ModelSettings = ModelSettings()
     reports: str | None = None
+    lineage: str | None = None
 
     @model_validator(mode="after")
     def _places(self) -> "FlightSettings":

@@ -4,6 +4,7 @@ Start at `derived_tables`. Reads the lakehouse's own history; writes nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lakehouse.errors import LakehouseError
@@ -57,10 +58,14 @@ def derived_tables(lake: Lakehouse, touches: Touches) -> list[Derived]:
         lake: The lakehouse.
         touches: Whether a table at a version is what we ask about.
     """
-    history = TableHistory(lake)
-    labels = {record.labels.name for record in training_set_records(lake)}
-    tables = sorted({*lake.tables(), *(name for name in labels if name.startswith(REGISTRY_SCHEMA))})
-    history.fetch(tables)
+    history, tables = TableHistory(lake), lake.tables()
+    with ThreadPoolExecutor(1) as aside:
+        reading = aside.submit(training_set_records, lake)
+        history.fetch(tables)
+        labels = {record.labels.name for record in reading.result()}
+    kept = sorted(name for name in labels if name.startswith(f"{REGISTRY_SCHEMA}."))
+    history.fetch(kept)
+    tables = [*tables, *kept]
     found: list[Derived] = []
     fresh: list[Touches] = [touches]
     while fresh:

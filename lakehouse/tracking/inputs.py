@@ -8,7 +8,7 @@ lakehouse keeps the ids. One table in two roles of a run gets two digests, or th
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lakehouse.refs import TableVersion
@@ -91,6 +91,9 @@ class TrainingRows(Protocol):
 class Places(Protocol):
     """Knows where tables are and what columns they have."""
 
+    def fetch(self, versions: Iterable[TableVersion]) -> None:
+        """Look up several versions at once."""
+
     def location(self, version: TableVersion) -> str:
         """Return the table's storage path, or its full name in a catalog."""
 
@@ -104,6 +107,7 @@ def table_inputs(training_set: TrainingRows, places: Places) -> list[Dataset]:
     Tags of inputs are few: a backend reads all of them with every run that it lists.
     """
     inputs: list[Dataset] = []
+    places.fetch(version for _, version in training_set.roles)
     for role, version in dict.fromkeys(training_set.roles):
         digest = version_digest(version, places.location(version))
         if any((known.name, known.digest) == (version.name, digest) for known in inputs):

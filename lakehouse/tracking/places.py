@@ -1,9 +1,12 @@
 """Where the lakehouse's tables are and what columns they have, for the inputs of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from lakehouse.refs import TableVersion
 from lakehouse.versioning import Lakehouse
+
+_AT_ONCE = 8
 
 
 class LakePlaces:
@@ -13,13 +16,22 @@ class LakePlaces:
         self._lake = lake
         self._columns: dict[TableVersion, dict[str, str]] = {}
 
+    def fetch(self, versions: Iterable[TableVersion]) -> None:
+        """Look up several versions at once."""
+        unknown = [version for version in dict.fromkeys(versions) if version not in self._columns]
+        if unknown:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(unknown))) as pool:
+                self._columns |= dict(zip(unknown, pool.map(self._read, unknown), strict=True))
+
     def location(self, version: TableVersion) -> str:
         """Return the table's storage path, or its full name in a catalog."""
         return self._lake.location(version.name)
 
     def columns(self, version: TableVersion) -> Mapping[str, str]:
         """Return column to Spark type as text at that version."""
-        if version not in self._columns:
-            schema = self._lake.read(str(version)).schema
-            self._columns[version] = {field.name: field.dataType.simpleString() for field in schema.fields}
+        self.fetch([version])
         return self._columns[version]
+
+    def _read(self, version: TableVersion) -> dict[str, str]:
+        schema = self._lake.read(str(version)).schema
+        return {field.name: field.dataType.simpleString() for field in schema.fields}

@@ -28,6 +28,8 @@ from lakehouse.tracking.promotion_rows import (
 )
 from lakehouse.tracking.redaction import redact_text
 
+_TRIES = 5
+
 _ALIAS = re.compile(r"(?!latest$|v?[0-9]+$)[a-z0-9_\-]{1,255}")
 
 
@@ -95,7 +97,7 @@ class Promotions:
             decision = judge(seen)
             evidence["decision"] = decision.to_dict()
             if not decision.deploy:
-                self._refuse(order, target, seen, evidence)
+                self._refuse(order, target, evidence)
                 raise PromotionRefusedError(str(target), order.alias, decision.reasons, [evidence["decision"]])
         return self._accept(order, target, rows, action=PROMOTION, evidence=evidence)
 
@@ -148,59 +150,52 @@ class Promotions:
         self, order: Order, target: VersionRecord, rows: list[Promotion], *, action: str, evidence: Mapping[str, Any]
     ) -> Promotion:
         """Write the next row after *rows*, then let the alias follow the ledger."""
-        seen = self._registry.alias(target.name, order.alias) if order.alias else None
         known = accepted(rows)
-        row = self._row(order, target, number=_next(rows), action=action, evidence=evidence, seen=seen, rows=known)
+        found = self._with_alias(order, evidence)
         while True:
+            row = self._row(order, target, rows, action=action, evidence=found)
             try:
                 self._ledger.append(row)
                 break
             except ConcurrentWriteError:
-                # A refusal took the number: nothing that this decision rests on has changed.
                 rows = self._rows(order)
+                # A refusal took the number: nothing that this decision rests on has changed.
                 if accepted(rows) != known:
                     raise
-                row = self._row(
-                    order, target, number=_next(rows), action=action, evidence=evidence, seen=seen, rows=known
-                )
         self._follow(row)
         return row
 
-    def _refuse(self, order: Order, target: VersionRecord, seen: int | None, evidence: Mapping[str, Any]) -> None:
-        for _ in range(5):
-            rows = self._rows(order)
-            row = self._row(
-                order, target, number=_next(rows), action=REFUSAL, evidence=evidence, seen=seen, rows=accepted(rows)
-            )
+    def _refuse(self, order: Order, target: VersionRecord, evidence: Mapping[str, Any]) -> None:
+        found = self._with_alias(order, evidence)
+        for _ in range(_TRIES):
             try:
-                return self._ledger.append(row)
+                return self._ledger.append(self._row(order, target, self._rows(order), action=REFUSAL, evidence=found))
             except ConcurrentWriteError:
                 continue
 
+    def _with_alias(self, order: Order, evidence: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the evidence with where the alias points, as text; the ledger may have it elsewhere."""
+        seen = self._registry.alias(order.model, order.alias) if order.alias else None
+        return {"alias_before": "" if seen is None else str(seen), **evidence}
+
     def _row(
-        self,
-        order: Order,
-        target: VersionRecord,
-        *,
-        number: int,
-        action: str,
-        evidence: Mapping[str, Any],
-        seen: int | None,
-        rows: Sequence[Promotion],
+        self, order: Order, target: VersionRecord, rows: list[Promotion], *, action: str, evidence: Mapping[str, Any]
     ) -> Promotion:
+        """Return the row after *rows*."""
+        known, seen = accepted(rows), evidence["alias_before"]
         return Promotion(
-            number=number,
+            number=_next(rows),
             model=target.name,
             alias=order.alias,
             action=action,
             version=target.version,
-            previous=rows[-1].target if rows else seen,
+            previous=known[-1].target if known else int(seen) if seen else None,
             reason=redact_text(order.reason),
             author=order.author,
             at=self._now(),
             run_id=target.run_id,
             manifest=target.tags.get("lakehouse.manifest", ""),
-            evidence={"alias_before": "" if seen is None else str(seen), **evidence},
+            evidence=evidence,
         )
 
     def _follow(self, row: Promotion) -> None:

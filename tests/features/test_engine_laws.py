@@ -103,7 +103,7 @@ def aggregations(draw):
 
 
 @st.composite
-def views(draw):
+def views(draw, least=0):
     keys = draw(st.sampled_from([["k"], ["k", "j"], ["j"], []]))
     ttl = draw(st.one_of(st.none(), st.integers(0, 9).map(lambda n: f"{n}us")))
     return FeatureView(
@@ -114,7 +114,7 @@ def views(draw):
         columns=TIES,
         ttl=ttl,
         available_at=draw(st.sampled_from([None, "seen"])),
-        aggregations=draw(st.lists(aggregations(), max_size=5)),
+        aggregations=draw(st.lists(aggregations(), min_size=least, max_size=5)),
     )
 
 

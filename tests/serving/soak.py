@@ -1,8 +1,9 @@
 """A server under mixed load while everything moves: ``python -m tests.serving.soak --seconds 60`` prints what came out.
 
-Several client processes ask for features and predictions. Meanwhile the service is materialized again and again, each
-time with one more event, the champion moves between two models, and half-way Redis is killed and started again. Every
-answer is compared with a plain-Python reference; it may be that of any state that was current while it was asked.
+Several client processes ask for features and predictions. Meanwhile events come one by one: every other one is pushed,
+which writes the records of its entity anew, and the others come with a full materialization. The champion moves between
+two models, and half-way Redis is killed and started again. Every answer is compared with a plain-Python reference; it
+may be that of any state that was current while it was asked.
 """
 
 import argparse
@@ -20,8 +21,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from lakehouse.errors import OnlineStoreError
+from lakehouse.online import open_store
+from lakehouse.online.record_kernel import RecordKernel
+from lakehouse.online.refreshing import Refresh, live_namespaces
 from lakehouse.refs import parse_moment
-from tests.online.materialized import ARRIVALS, SERVICE, START, WEATHERS, materialize
+from tests.online.materialized import ARRIVALS, SERVICE, START, START_US, WEATHERS, materialize
 from tests.online.redis_server import BINARY, MISSING, RedisServer
 from tests.serving.conftest import log_model, real_server
 
@@ -53,7 +57,7 @@ class State:
 
 
 class Writer(threading.Thread):
-    """Materializes the service again and again, with one more event each time."""
+    """Brings one more event each time, by turns with a push and with a full materialization."""
 
     def __init__(self, uri, stop):
         super().__init__()
@@ -61,12 +65,19 @@ class Writer(threading.Thread):
         events = [(row["carrier"], row["ts"], row["delay"]) for row in ARRIVALS.to_pylist()]
         self.states = [State(events, ended=0.0)]
 
+    def push(self, state):
+        """Write the records of the newest event's entity anew, as the online half of a push does."""
+        carrier = state.events[-1][0]
+        events = table_of([event for event in state.events if event[0] == carrier])
+        kernel = RecordKernel.of(SERVICE.views[0], events.schema)
+        with open_store(self.uri, writable=True) as store:
+            _, document = store.metadata()
+        namespaces = live_namespaces(document, kernel, self.uri)
+        refresh = Refresh(kernel, version=len(state.events), as_of=START_US, now=START_US, namespaces=namespaces)
+        refresh.write(self.uri, pa.table({"carrier": [carrier]}), events)
+
     def write(self, state):
-        carriers, moments, delays = zip(*state.events, strict=True)
-        events = pa.table(
-            {"carrier": carriers, "ts": pa.array(moments, ARRIVALS.schema.field("ts").type), "delay": delays}
-        )
-        materialize(self.uri, SERVICE, {"delays": events, "weather": WEATHERS})
+        materialize(self.uri, SERVICE, {"delays": table_of(state.events), "weather": WEATHERS})
 
     def run(self):
         while not self.stop.wait(0.3):
@@ -76,13 +87,20 @@ class Writer(threading.Thread):
             self.states.append(state)
             while True:
                 try:
-                    self.write(state)
+                    self.push(state) if number % 2 else self.write(state)
                 except OnlineStoreError:
                     # The store is down. Written again, it holds the same.
                     time.sleep(0.1)
                 else:
                     break
             state.ended = time.monotonic()
+
+
+def table_of(events):
+    """Events as rows of the source, with whose columns they come."""
+    carriers, moments, delays = zip(*events, strict=True)
+    moments = pa.array(moments, ARRIVALS.schema.field("ts").type)
+    return pa.table({"carrier": carriers, "ts": moments, "delay": pa.array(delays, pa.int64())})
 
 
 def reference(events, row, moment):
@@ -203,7 +221,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         tracking = f"sqlite:///{folder}/mlflow.db"
         outcome = soak(Path(folder), tracking, seconds=given.seconds, clients=given.clients)
-    print(f"{outcome.answers} answers in {given.seconds:.0f} s over {outcome.states} materializations")
+    print(f"{outcome.answers} answers in {given.seconds:.0f} s over {outcome.states} events that came meanwhile")
     print(f"wrong: {len(outcome.wrong)}; errors while the store was down: {outcome.errors_while_down}")
     print(f"other errors: {len(outcome.other_errors)}; answers after the restart: {outcome.answers_after_restart}")
     print(f"models: { {version: count for version, count in outcome.models.items() if version} }")

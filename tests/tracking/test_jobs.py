@@ -31,11 +31,15 @@ def test_the_report_is_printed_and_written(config, tmp_path, capsys):
     assert json.loads(out.read_text())["runs"][0]["name"] == "5 trees"
 
 
-def test_a_table_of_keys_is_scored(world, config, capsys):
-    table = ["--rows", "raw.labels@0", "--into", "predictions.by_job"]
+def test_a_table_of_keys_is_scored_and_told_to_lineage(world, config, tmp_path, capsys):
+    events = tmp_path / "events.ndjson"
+    table = ["--rows", "raw.labels@0", "--into", "predictions.by_job", "--lineage", events.as_uri()]
     assert score.main(["--config", config, "--model", "models:/late/2", *table]) == 0
     assert "scored 298 rows with models:/late/2" in capsys.readouterr().out
     assert world.lake.table("predictions.by_job").history(1)[0].inputs == ("raw.arrivals@2", "raw.labels@0")
+    done = json.loads(events.read_text().splitlines()[-1])
+    assert (done["eventType"], done["job"]["name"]) == ("COMPLETE", "score")
+    assert [found["name"].rsplit("/", 1)[-1] for found in done["outputs"]] == ["by_job"]
 
 
 def test_settings_without_tracking_exit_2(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The alias follows the ledger: a real Delta table, a real MLflow store."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -152,6 +153,25 @@ def test_of_two_promoters_that_read_the_same_champion_exactly_one_wins(world, mo
     assert f"another writer changed the champion of {model}" in str(results[5 - winners[0]])
     assert [row.version for row in world.tracker.history(model)] == [1, winners[0]]
     assert alias_of_model() == winners[0]
+
+
+def test_a_refusal_in_between_stops_no_promoter(world, model, alias_of_model):
+    class Interrupted(DeltaLedger):
+        """Somebody else is refused between this promoter's look and its row."""
+
+        def append(self, row):
+            if not self.rows(model):
+                DeltaLedger(world.lake).append(replace(row, action=REFUSAL, version=3, reason="came in between"))
+            super().append(row)
+
+    registry = open_backend(world.store, experiment="late", artifacts=None).registry
+    made = Promotions(Interrupted(world.lake), registry).promote(Order(model, "champion", "first", "ana"), 1)
+    assert made.number == 2
+    assert [(row.number, row.action, row.version) for row in world.tracker.history(model)] == [
+        (1, "refusal", 3),
+        (2, "promotion", 1),
+    ]
+    assert alias_of_model() == 1
 
 
 def test_a_promoter_that_dies_before_the_alias_moves_and_a_hand_that_moves_it_are_repaired(

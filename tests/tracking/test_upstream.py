@@ -63,3 +63,27 @@ def test_tables_that_were_made_from_each_other_are_shown_as_a_cycle(world):
     assert found["loop.two@0", "loop.one@1"] == "commit 1: and back"
     assert found["loop.one@0", "loop.two@0"] == "commit 0: from one (cycle)"
     assert found["source of loop.one", "loop.one@0"].startswith("1 commits")
+
+
+def test_two_runs_are_compared_down_to_the_rows_of_their_tables(world):
+    table = world.lake.table("raw.keyed")
+    rows = world.lake.spark.createDataFrame([(1, "a"), (2, "b")], "id int, text string")
+    table.create(rows.schema, keys=["id"], message="made")
+    table.append(rows, message="two rows")
+    table.update({"text": "'c'"}, where="id = 2", message="one changed")
+    tracker = Tracker(world.lake, world.store, experiment="compared")
+    runs = []
+    for number in (1, 2):
+        with tracker.run(
+            f"v{number}", training_set=Rows([("labels", world.lake.resolve(f"raw.keyed@{number}"))])
+        ) as run:
+            runs.append(run.run_id)
+    found = tracker.compare(*runs)
+    assert [pair.second for pair in found.inputs.values()] == [f"raw.keyed@2 [{table_id(world)[:8]}]"]
+    diff = found.data["raw.keyed"]
+    assert (diff.summary.added, diff.summary.removed, diff.summary.changed) == (0, 0, 1)
+    assert diff.summary.columns == {"text": 1}
+
+
+def table_id(world):
+    return world.lake.resolve("raw.keyed").table_id

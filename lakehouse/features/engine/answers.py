@@ -11,15 +11,16 @@ from lakehouse.features.engine.kernel import Kernel
 from lakehouse.features.engine.keys import key_codes
 from lakehouse.features.engine.lookups import NO_ROW, newest_rows
 from lakehouse.features.engine.ordering import Ints
+from lakehouse.features.engine.partials import Dropped
 from lakehouse.features.engine.series import Columns
 from lakehouse.features.engine.timeline import Timeline, timeline_of
-from lakehouse.features.engine.windows import Labels, window_columns
+from lakehouse.features.engine.windows import Labels, Past, window_columns
 
 STRETCH = 1 << 18
 """Rows of whole keys that are worked on at a time: small enough for the processor's caches, and bounds memory."""
 
 
-def compute(kernel: Kernel, labels: pa.Table, events: pa.Table) -> pa.Table:
+def compute(kernel: Kernel, labels: pa.Table, events: pa.Table, *, dropped: Dropped | None = None) -> pa.Table:
     """Return the kernel's features, one row per label row, in the labels' order, feature columns only.
 
     Each value depends only on the label's key and moment and on the events of that key that its window holds; never on
@@ -29,6 +30,7 @@ def compute(kernel: Kernel, labels: pa.Table, events: pa.Table) -> pa.Table:
         kernel: What to compute.
         labels: Key and timestamp columns, any others are ignored; rows with a null key or timestamp match nothing.
         events: Columns as `Kernel.event_columns` says and, where `Kernel.needs_tie_order`, those that break ties.
+        dropped: What is left of events of one key that were let go, see `slices`.
 
     Raises:
         SchemaError: A column is missing or of a type that can't be used; see its subclasses.
@@ -39,7 +41,8 @@ def compute(kernel: Kernel, labels: pa.Table, events: pa.Table) -> pa.Table:
     columns = Columns(events)
     asked, back, timeline = _sorted_sides(kernel, labels, events)
     out = _looked_up(kernel, columns, timeline, asked, back)
-    parts = [window_columns(kernel, columns, *stretch) for stretch in _stretches(timeline, asked)]
+    past = None if dropped is None or dropped.key is None else Past(dropped, _code_of(kernel, labels, dropped.key))
+    parts = [window_columns(kernel, columns, *stretch, past) for stretch in _stretches(timeline, asked)]
     for place, window in enumerate(kernel.windows):
         found = pa.concat_arrays([part[place] for part in parts]).take(back)
         wanted = schema.field(window.output).type
@@ -66,6 +69,11 @@ def _sorted_sides(kernel: Kernel, labels: pa.Table, events: pa.Table) -> tuple[L
         usable = usable & announced
     ties = tie_columns(kernel, events.column_names) if kernel.needs_tie_order else []
     return asked, pa.array(back), timeline_of(events, event_codes, moments, usable, known, ties)
+
+
+def _code_of(kernel: Kernel, labels: pa.Table, key: pa.Table) -> int:
+    """Return the code of a key, given as one row; it depends on the labels alone."""
+    return int(key_codes(labels, key, kernel.label_keys, kernel.keys)[1][0]) if kernel.keys else 0
 
 
 def tie_columns(kernel: Kernel, names: list[str]) -> list[str]:

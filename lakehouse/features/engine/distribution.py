@@ -19,7 +19,7 @@ def distinct_counts(series: Series, pieces: Pieces) -> Ints:
     A value of the main part counts where it occurs first: where its previous occurrence under the same key lies before
     the window. A value that is spelled out counts where it is new to its window.
     """
-    codes = _equal_codes(series)
+    codes = equal_codes(series)
     main = slice(0, series.main)
     groups, size = series.groups[main], series.main
     order = np.lexsort((np.arange(size), codes[main], groups))
@@ -103,7 +103,8 @@ def _doubles(series: Series, places: Ints) -> Floats:
     return np.array([float(value) for value in series.take(places, places >= 0).to_pylist()], dtype=np.float64)
 
 
-def _equal_codes(series: Series) -> Ints:
+def equal_codes(series: Series) -> Ints:
+    """Return integers that are equal where `count_distinct` takes values for one."""
     # Spark counts -0.0 and 0.0 as one value, though the order of values tells them apart.
     if pa.types.is_floating(series.kind):
         return float_codes(series.numbers + 0.0)

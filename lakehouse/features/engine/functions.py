@@ -4,7 +4,6 @@ A new function is one line in that table. Functions of one family share what is 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -12,38 +11,12 @@ import pyarrow as pa
 from lakehouse.features.engine.distribution import distinct_counts, quantiles
 from lakehouse.features.engine.ends import last_values, outermost
 from lakehouse.features.engine.extremes import extremes
-from lakehouse.features.engine.kernel import Window
 from lakehouse.features.engine.numeric import means, sums, variances
 from lakehouse.features.engine.ordering import Ints
-from lakehouse.features.engine.ranges import Pieces, count_of
 from lakehouse.features.engine.series import Series
+from lakehouse.features.engine.wanted import Wanted
 
 MICROS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One window of one series.
-
-    Attributes:
-        window: The feature.
-        pieces: What each label's window holds of the series: a range of its main part and, where events had to be
-            spelled out, a range of those.
-        moments: The labels' moments.
-    """
-
-    window: Window
-    pieces: Pieces
-    moments: Ints
-
-    @property
-    def count(self) -> Ints:
-        """How many values each window holds."""
-        return count_of(self.pieces)
-
-    def subject(self, view: str) -> str:
-        """Return what an error about the feature is about."""
-        return f"feature {self.window.output!r} of view {view!r}"
 
 
 Family = Callable[[str, Series, Sequence[Wanted]], list[pa.Array]]
@@ -54,15 +27,15 @@ def _counts(view: str, series: Series, wanted: Sequence[Wanted]) -> list[pa.Arra
 
 
 def _sums(view: str, series: Series, wanted: Sequence[Wanted]) -> list[pa.Array]:
-    return sums(series, [item.pieces for item in wanted], [item.subject(view) for item in wanted])
+    return sums(series, wanted, view)
 
 
 def _means(view: str, series: Series, wanted: Sequence[Wanted]) -> list[pa.Array]:
-    return means(series, [item.pieces for item in wanted])
+    return means(series, wanted)
 
 
 def _variances(view: str, series: Series, wanted: Sequence[Wanted]) -> list[pa.Array]:
-    found = variances(series, [item.pieces for item in wanted])
+    found = variances(series, wanted)
     return [
         pa.array(np.sqrt(values) if item.window.function == "stddev" else values, mask=item.count < 2)
         for item, values in zip(wanted, found, strict=True)

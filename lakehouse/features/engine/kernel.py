@@ -34,6 +34,11 @@ class Span:
     offset: int = 0
 
     @property
+    def reach(self) -> int | None:
+        """How far before *t* the window can reach; None is any distance."""
+        return None if self.window is None else self.window + self.delay + (self.every or 0)
+
+    @property
     def holds_start(self) -> bool:
         """Whether an event exactly at the window's start counts."""
         return self.closed in ("left", "both")
@@ -157,6 +162,14 @@ class Kernel:
     def needs_tie_order(self) -> bool:
         """Whether the order among events of one key and timestamp can be seen in a result."""
         return bool(self.lookups) or any(window.function in TIED_FUNCTIONS for window in self.windows)
+
+    @property
+    def reach(self) -> int | None:
+        """How far before a label's time, in microseconds, an event can still matter; None is any distance."""
+        lookups = [self.ttl] if self.lookups else []
+        reaches = [*lookups, *(window.span.reach for window in self.windows)]
+        known = [reach for reach in reaches if reach is not None]
+        return max(known, default=0) if len(known) == len(reaches) else None
 
     def for_online(self) -> "Kernel":
         """Return the same kernel with step functions only: `time_since_last` gives the newest event's timestamp."""

@@ -24,7 +24,8 @@ def key_codes(
 ) -> tuple[Ints, Ints, int]:
     """Return a code from 0 on per label, one per event, and how many there are.
 
-    Equal keys have equal codes. Labels with a null key, and events with a key that no label has, get `NO_CODE`.
+    Equal keys have equal codes, which depend on the labels alone. Labels with a null key, and events with a key that no
+    label has, get `NO_CODE`.
 
     Raises:
         SchemaMismatchError: A key's types on the two sides can't be compared without loss.
@@ -132,7 +133,7 @@ def _float_bits(column: pa.Array) -> pa.Array:
 def _nested_codes(ours: pa.Array, theirs: pa.Array) -> tuple[Ints, Ints, int]:
     both = pa.concat_arrays([ours, theirs])
     codes = np.where(both.is_valid().to_numpy(zero_copy_only=False), dense_ranks(order_codes(both)), NO_CODE)
-    return codes[: len(ours)], codes[len(ours) :], int(codes.max(initial=-1)) + 1
+    return _dense(codes[: len(ours)], codes[len(ours) :])
 
 
 def _combined(codes: Ints, part: Ints, size: int) -> Ints:

@@ -47,6 +47,10 @@ class Oddities:
         total = np.where(self.up > 0, np.inf, np.where(self.down > 0, -np.inf, finite))
         return np.where((self.nan > 0) | ((self.up > 0) & (self.down > 0)), np.nan, total)
 
+    def plus(self, other: "Oddities") -> "Oddities":
+        """Return the counts of both."""
+        return Oddities(self.nan + other.nan, self.up + other.up, self.down + other.down)
+
     def spread_with(self, finite: Floats) -> Floats:
         """Return the variances of all values from those of the finite ones: NaN wherever one isn't finite."""
         return np.where(self.nan + self.up + self.down > 0, np.nan, finite)
@@ -60,21 +64,23 @@ def spreads(planes: Planes, windows: Sequence[Pieces], scale: int = 0) -> list[F
         windows: Pieces of the windows.
         scale: The numbers count units of ``10**-scale``.
     """
-    found = []
-    for total, squared, pieces in zip(
-        range_sums(planes, windows), range_sums(_squares(planes), windows), windows, strict=True
-    ):
-        count = count_of(pieces)
-        pairs = np.maximum(count, 2).astype(np.float64) * np.maximum(count - 1, 1)
-        excess = _excess(total, squared, count)
-        top = excess.exponent + excess.width * len(excess.digits)
-        plain = excess.exponent >= -1074 and top < 1023
-        variance = rounded(excess) / pairs if plain else _slow_ratio(excess, count)
-        found.append(variance / 10.0 ** (2 * scale))
+    sums = zip(range_sums(planes, windows), range_sums(squares_of(planes), windows), windows, strict=True)
+    return [variances_of(total, squared, count_of(pieces), scale) for total, squared, pieces in sums]
+
+
+def variances_of(total: Planes, squared: Planes, count: Ints, scale: int = 0) -> Floats:
+    """Return sample variances from sums, sums of squares in the square of their unit, and how many numbers they are."""
+    pairs = np.maximum(count, 2).astype(np.float64) * np.maximum(count - 1, 1)
+    excess = _excess(total, squared, count)
+    top = excess.exponent + excess.width * len(excess.digits)
+    plain = excess.exponent >= -1074 and top < 1023
+    variance = rounded(excess) / pairs if plain else _slow_ratio(excess, count)
+    found: Floats = variance / 10.0 ** (2 * scale)
     return found
 
 
-def _squares(planes: Planes) -> Planes:
+def squares_of(planes: Planes) -> Planes:
+    """Return the squares of numbers, in digits of the same width and the square of their unit."""
     width, count = planes.width, len(planes.digits[0]) if planes.digits else 0
     if len(planes.digits) == 1 and np.abs(planes.digits[0]).max(initial=0) < 2 ** (width_for(count) // 2):
         return Planes([planes.digits[0] * planes.digits[0]], width, 2 * planes.exponent)

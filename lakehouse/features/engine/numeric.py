@@ -1,6 +1,6 @@
 """Sums, means and variances of a series as Arrow columns of the right type. Start at `sums`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,16 +8,16 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import FeatureOverflowError
 from lakehouse.features.engine.digits import Planes, carried, range_sums, rounded
-from lakehouse.features.engine.moments import spreads
+from lakehouse.features.engine.moments import Oddities, squares_of, variances_of
 from lakehouse.features.engine.ordering import Floats, Ints
-from lakehouse.features.engine.ranges import Pieces, count_of
 from lakehouse.features.engine.series import Series
+from lakehouse.features.engine.wanted import Wanted
 
 _BIGGEST = 2**63 - 1
 _WIDE_DIGITS = 38
 
 
-def sums(series: Series, windows: list[Pieces], subjects: Sequence[str]) -> list[pa.Array]:
+def sums(series: Series, wanted: Sequence[Wanted], view: str) -> list[pa.Array]:
     """Return the sum of each window, null where it is empty.
 
     Doubles sum to the exact sum rounded once, integers to bigint, decimals to 38 digits of the same scale.
@@ -26,9 +26,8 @@ def sums(series: Series, windows: list[Pieces], subjects: Sequence[str]) -> list
         FeatureOverflowError: A sum of integers or decimals is outside its type.
     """
     found = []
-    totals = range_sums(series.planes, windows)
-    for total, oddities, pieces, subject in zip(totals, series.oddities(windows), windows, subjects, strict=True):
-        empty = count_of(pieces) == 0
+    for item, total, oddities in zip(wanted, _totals(series, wanted), _oddities(series, wanted), strict=True):
+        empty, subject = item.count == 0, item.subject(view)
         if pa.types.is_floating(series.kind):
             finite = rounded(total)
             found.append(pa.array(finite if oddities is None else oddities.sum_with(finite), mask=empty))
@@ -40,24 +39,39 @@ def sums(series: Series, windows: list[Pieces], subjects: Sequence[str]) -> list
     return found
 
 
-def means(series: Series, windows: list[Pieces]) -> list[pa.Array]:
+def means(series: Series, wanted: Sequence[Wanted]) -> list[pa.Array]:
     """Return the mean of each window: its sum as a double divided by its count; null where it is empty."""
     found = []
-    for total, oddities, pieces in zip(
-        range_sums(series.planes, windows), series.oddities(windows), windows, strict=True
-    ):
+    for item, total, oddities in zip(wanted, _totals(series, wanted), _oddities(series, wanted), strict=True):
         finite = rounded(total)
         whole = finite if oddities is None else oddities.sum_with(finite)
-        count = count_of(pieces)
+        count = item.count
         found.append(pa.array(whole / (np.maximum(count, 1) * 10.0 ** _scale(series)), mask=count == 0))
     return found
 
 
-def variances(series: Series, windows: list[Pieces]) -> list[Floats]:
+def variances(series: Series, wanted: Sequence[Wanted]) -> list[Floats]:
     """Return the sample variance of each window; any number where it holds fewer than two values."""
-    found = spreads(series.planes, windows, _scale(series))
-    pairs = zip(found, series.oddities(windows), strict=True)
-    return [finite if oddities is None else oddities.spread_with(finite) for finite, oddities in pairs]
+    found = []
+    squares = range_sums(squares_of(series.planes), [item.pieces for item in wanted])
+    plain = range_sums(series.planes, [item.pieces for item in wanted])
+    for item, total, squared, oddities in zip(wanted, plain, squares, _oddities(series, wanted), strict=True):
+        if item.before is not None:
+            squared = item.before.squares_added_to(squared, total)
+            total = item.before.added_to(total)
+        finite = variances_of(total, squared, item.count, _scale(series))
+        found.append(finite if oddities is None else oddities.spread_with(finite))
+    return found
+
+
+def _totals(series: Series, wanted: Sequence[Wanted]) -> Iterator[Planes]:
+    for item, total in zip(wanted, range_sums(series.planes, [item.pieces for item in wanted]), strict=True):
+        yield total if item.before is None else item.before.added_to(total)
+
+
+def _oddities(series: Series, wanted: Sequence[Wanted]) -> Iterator[Oddities | None]:
+    for item, oddities in zip(wanted, series.oddities([item.pieces for item in wanted]), strict=True):
+        yield oddities if item.before is None else item.before.oddities_with(oddities)
 
 
 def _scale(series: Series) -> int:

@@ -118,7 +118,16 @@ def evaluate_model(
         raise MissingColumnsError("the rows to evaluate on", missing, list(rows.columns))
     if rows.empty:
         raise TrackingError("evaluation", "there is no row to evaluate on", "Give labelled rows, such as the test part")
-    inputs = rows[list(features)]
+    from threadpoolctl import threadpool_limits
+
+    # Hundreds of short calls: on a busy machine, threads that wait for each other cost fifty times what they save.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return _evaluated(model, rows, inputs=rows[list(features)], label=label, slices=slices)
+
+
+def _evaluated(
+    model: Any, rows: pd.DataFrame, *, inputs: pd.DataFrame, label: str, slices: Sequence[str]
+) -> Evaluation:
     judged = Judged.of(model, inputs, rows[label].to_numpy())
     found = Evaluation(metrics=scores(judged))
     if judged.classes:

@@ -38,6 +38,7 @@ def _hush() -> None:
     """
     warnings.filterwarnings("ignore", message=r"The ``noload`` loader strategy", category=SADeprecationWarning)
     warnings.filterwarnings("ignore", message=r".*Any type hint is inferred as AnyType", category=UserWarning)
+    warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method", category=UserWarning)
     warnings.filterwarnings("ignore", message=r"Hint: Inferred schema contains integer column", category=UserWarning)
 
 
