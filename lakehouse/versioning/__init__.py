@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lakehouse.versioning.collecting import GarbageReport
     from lakehouse.versioning.findings import Diagnosis, Finding
     from lakehouse.versioning.lake import Lakehouse
+    from lakehouse.versioning.receipts import Receipt
     from lakehouse.versioning.registry import Registry
     from lakehouse.versioning.tag_records import Tag
     from lakehouse.versioning.views import LakeView, TableView
@@ -23,6 +24,7 @@ _HOMES = {
     "GarbageReport": "lakehouse.versioning.collecting",
     "LakeView": "lakehouse.versioning.views",
     "Lakehouse": "lakehouse.versioning.lake",
+    "Receipt": "lakehouse.versioning.receipts",
     "Registry": "lakehouse.versioning.registry",
     "TableView": "lakehouse.versioning.views",
     "Tag": "lakehouse.versioning.tag_records",
@@ -36,6 +38,7 @@ __all__ = [
     "GarbageReport",
     "LakeView",
     "Lakehouse",
+    "Receipt",
     "Registry",
     "TableView",
     "Tag",

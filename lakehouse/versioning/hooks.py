@@ -1,15 +1,19 @@
-"""Hooks: what layers above the lake add to its doctor, without the lake knowing them.
+"""Hooks: what layers above the lake add to its doctor and to ``forget``, without the lake knowing them.
 
 Start at :class:`Hooks`, which every lake has as ``lake.hooks``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lakehouse.versioning.findings import Finding
 
 Probe = Callable[[], Sequence[Finding]]
 """Looks at one thing and returns what it found wrong; an exception is a finding, too."""
+
+Eraser = Callable[[Sequence[Mapping[str, Any]], bool], str]
+"""Erases from somewhere else: takes the keys, and whether it is a dry run; returns what it did, in a sentence."""
 
 
 @dataclass(slots=True)
@@ -18,6 +22,8 @@ class Hooks:
 
     Attributes:
         probes: Name to what :meth:`Lakehouse.doctor` runs after its own probes.
+        erasers: Name to what :meth:`Lakehouse.forget` calls after the tables are done, in the order of adding.
     """
 
     probes: dict[str, Probe] = field(default_factory=dict)
+    erasers: dict[str, Eraser] = field(default_factory=dict)

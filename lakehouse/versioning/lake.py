@@ -48,7 +48,7 @@ class Lakehouse(TaggedLake, Upkeep):
 
     Attributes:
         spark: The session.
-        hooks: What layers above add to :meth:`doctor`.
+        hooks: What layers above add to :meth:`doctor` and :meth:`forget`.
 
     Raises:
         ConfigError: Neither or both of *root* and *catalog*, or no such catalog.

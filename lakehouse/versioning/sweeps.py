@@ -34,7 +34,7 @@ class Sweep:
         floor: Oldest version that stays readable together with all that follow it.
         kept: Older versions that stay readable too.
         id: Shared by the tables of one call.
-        kind: ``gc``.
+        kind: ``gc`` or ``forget``.
         owner: The process that deletes.
         at: When it began, aware, UTC.
     """

@@ -1,20 +1,23 @@
-"""Upkeep: the part of a lake that keeps it small and whole. Start at :class:`Upkeep`."""
+"""Upkeep: the part of a lake that keeps it small, whole and lawful. Start at :class:`Upkeep`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from lakehouse.tables.context import LakeContext
 from lakehouse.versioning.collecting import GarbageReport, collect_garbage
 from lakehouse.versioning.doctor import examine
 from lakehouse.versioning.findings import Diagnosis
+from lakehouse.versioning.forgetting import forget
 from lakehouse.versioning.hooks import Hooks
+from lakehouse.versioning.receipts import Receipt
 
 
 class Upkeep:
-    """What :class:`lakehouse.versioning.Lakehouse` does for its files: clean up, look for harm.
+    """What :class:`lakehouse.versioning.Lakehouse` does for its files: clean up, look for harm, erase.
 
     Attributes:
-        hooks: What layers above add to :meth:`doctor`.
+        hooks: What layers above add to :meth:`doctor` and :meth:`forget`.
     """
 
     hooks: Hooks
@@ -47,3 +50,28 @@ class Upkeep:
                 are recorded.
         """
         return examine(self._context, self.hooks, deep=deep)
+
+    def forget(
+        self,
+        keys: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        tables: Sequence[str] | None = None,
+        *,
+        dry_run: bool = False,
+        message: str | None = None,
+    ) -> Receipt:
+        """Erase a person from newest and tagged versions, from branches and from storage, and prove it. No way back.
+
+        Every file that held such a row is deleted, so older versions that need it can't be read any more; tagged
+        versions and branches lose the rows and stay.
+
+        Args:
+            keys: Column to value; rows with all of them are meant. Or a list of such, one a person.
+            tables: Names of tables; default all that have the columns.
+            dry_run: Only look how much there is.
+            message: Why; without the person's data, since it is kept.
+
+        Raises:
+            SchemaError: The keys name nobody, or a value isn't of the column's type.
+            MissingColumnsError, TableNotFoundError: A column or a table isn't there.
+        """
+        return forget(self._context, self.hooks, keys, tables=tables, dry_run=dry_run, message=message)
