@@ -94,16 +94,24 @@ install_requirements() {
   $pip install --no-deps --no-compile --require-hashes --progress-bar off -r "$lakehouse_home/requirements.lock" |
     sed -u -n 's/^Collecting \([^ ;]*\).*/  \1/p; s/^Installing collected.*/  unpacking/p' >&2
   [ "${PIPESTATUS[0]}" = 0 ] || give_up "the locked packages could not be installed; the lines above say why. Run it again to go on"
-  $pip install --quiet --no-deps --no-build-isolation --editable "$lakehouse_home" >&2 ||
-    give_up "the project could not be installed into .venv"
+}
+
+install_project() { # editable: only a change of its metadata, such as a new command, needs it again
+  "$lakehouse_venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation \
+    --editable "$lakehouse_home" >&2 || give_up "the project could not be installed into .venv"
 }
 
 ensure_packages() {
-  local stamp="$lakehouse_venv/.lakehouse-lock"
+  local stamp="$lakehouse_venv/.lakehouse-lock" project_stamp="$lakehouse_venv/.lakehouse-project"
   if ! cmp -s "$lakehouse_home/requirements.lock" "$stamp" || [ ! -x "$lakehouse_venv/bin/python" ]; then
     [ -x "$lakehouse_venv/bin/pip" ] && "$lakehouse_venv/bin/python" -c '' 2>/dev/null || make_venv
     install_requirements
     cp "$lakehouse_home/requirements.lock" "$stamp"
+    rm -f "$project_stamp"
+  fi
+  if ! cmp -s "$lakehouse_home/pyproject.toml" "$project_stamp"; then
+    install_project
+    cp "$lakehouse_home/pyproject.toml" "$project_stamp"
   fi
   # python3 is what the shell scripts inside pyspark look for.
   export PATH="$lakehouse_venv/bin:$PATH" VIRTUAL_ENV="$lakehouse_venv"

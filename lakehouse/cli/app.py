@@ -1,5 +1,6 @@
 """The command ``lakehouse``: its verbs, each loaded when it is called. Start at :func:`main`."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -113,4 +114,5 @@ def lakehouse(root: Root = None, config: Config = None, as_json: AsJson = False,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 bad arguments or settings."""
-    return run_app(app, arguments, name="lakehouse")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return run_app(app, given or ["--help"], name="lakehouse")

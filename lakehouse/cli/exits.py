@@ -26,7 +26,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        ended = typer.main.get_command(app).main(given or ["--help"], prog_name=name, standalone_mode=False)
+        ended = typer.main.get_command(app).main(given, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
         return ended if isinstance(ended, int) else DONE
     except BrokenPipeError:
