@@ -44,6 +44,17 @@ VERBS = {
     "branch": VerbPlace("branch", "Make a branch: tables to change on the side, without copying them.", _CHANGE),
     "discard": VerbPlace("branch", "End a branch: what was written to it and not merged is lost.", _CHANGE),
     "restore": VerbPlace("restore", "Make an older version of a table the newest, as a new commit.", _CHANGE),
+    "gc": VerbPlace(
+        "gc", "Find the files that no tag, branch or recent version needs, and delete them when told.", _CHANGE
+    ),
+    "doctor": VerbPlace(
+        "doctor", "Show what is unsafe, the worst first, each with the command that puts it right.", _CHANGE
+    ),
+    "forget": VerbPlace(
+        "forget",
+        "Erase a person from newest and tagged versions, branches and storage, and prove it. No way back.",
+        _CHANGE,
+    ),
     "runs": VerbPlace("runs", "List runs of models, newest first.", _MODELS),
     "compare": VerbPlace(
         "runs", "Show what differs between two runs: parameters, metrics, table versions, code, packages.", _MODELS

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -94,4 +94,4 @@ def plain(value: Any) -> Any:
         return str(value)  # NaN and the infinities are no JSON
     if isinstance(value, bytes | bytearray):
         return bytes(value).hex()
-    return str(value) if isinstance(value, Decimal | date) else value
+    return str(value) if isinstance(value, Decimal | date | timedelta) else value

@@ -48,3 +48,26 @@ def test_diff_tag_branch_and_restore(root, capsys, monkeypatch):
     run("diff", "fix", code=1)
     run("untag", "june", "-m", "done", "--yes")
     assert json.loads(run("tags", "--json")) == []
+
+
+def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, monkeypatch):
+    def run(*arguments, code=0):
+        assert main([*arguments, "--root", root]) == code
+        return capsys.readouterr().out
+
+    # Version 0's file is needed by nothing but version 0.
+    run("tag", "kept", "raw.t@0", "-m", "why")
+    assert json.loads(run("gc", "--keep", "0d", "--json"))["dry_run"] is True
+    assert json.loads(run("show", "raw.t@0", "--json"))["version"] == 0
+    assert json.loads(run("doctor", "--json")) == []
+
+    found = json.loads(run("forget", "id=2", "-m", "asked to", "--json"))
+    assert found["dry_run"] is True
+    assert [entry["rows"] for entry in found["tables"] if entry["table"] == "raw.t"] == [1]
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    run("forget", "id=2", "-m", "asked to", "--erase", code=1)
+    run("forget", "id", "-m", "asked to", code=2)
+    done = json.loads(run("forget", "id=2", "-m", "asked to", "--erase", "--yes", "--json"))
+    assert all(entry["rows_left"] == 0 for entry in done["tables"])
+    assert [row.id for row in spark.read.format("delta").load(f"{root}/raw/t").where("id in (1, 2)").collect()] == [1]
+    run("untag", "kept", "-m", "done", "--yes")
