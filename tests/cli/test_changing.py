@@ -58,7 +58,7 @@ def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, mo
     # Version 0's file is needed by nothing but version 0.
     run("tag", "kept", "raw.t@0", "-m", "why")
     assert json.loads(run("gc", "--keep", "0d", "--json"))["dry_run"] is True
-    assert json.loads(run("show", "raw.t@0", "--json"))["version"] == 0
+    assert json.loads(run("show", "raw.t@0", "--json"))["version"]["version"] == 0
     assert json.loads(run("doctor", "--json")) == []
 
     found = json.loads(run("forget", "id=2", "-m", "asked to", "--json"))
