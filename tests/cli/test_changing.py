@@ -70,4 +70,3 @@ def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, mo
     done = json.loads(run("forget", "id=2", "-m", "asked to", "--erase", "--yes", "--json"))
     assert all(entry["rows_left"] == 0 for entry in done["tables"])
     assert [row.id for row in spark.read.format("delta").load(f"{root}/raw/t").where("id in (1, 2)").collect()] == [1]
-    run("untag", "kept", "-m", "done", "--yes")
