@@ -43,7 +43,7 @@ def test_keys_alone_are_scored_as_of_now_by_the_newest_versions(world):
     assert row.scheduled_at.astimezone(timezone.utc).year >= 2026
     assert world.lake.table("predictions.now").history(1)[0].inputs == ("raw.arrivals@2",)
     impact = world.tracker.impact("raw.arrivals@2")
-    assert [found.ref for found in impact.predictions] == ["predictions.now@0"]
+    assert "predictions.now@0" in [found.ref for found in impact.predictions]
 
 
 def test_what_cannot_be_scored_leaves_no_table(world, spark):
