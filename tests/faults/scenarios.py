@@ -8,6 +8,7 @@ AssertionError unless exactly the first so many steps are in.
 from contextlib import suppress
 
 from lakehouse.errors import TagExistsError
+from tests.faults.publishing import Publishing
 
 _ROWS = 5
 
@@ -61,4 +62,4 @@ class Upkeep:
         assert not lake.doctor().errors
 
 
-SCENARIOS = {"upkeep": Upkeep}
+SCENARIOS = {"upkeep": Upkeep, "publishing": Publishing}
