@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from lakehouse.tables import Commit, Table, TableDiff
     from lakehouse.tracking import Tracker
     from lakehouse.training import TrainingSet
-    from lakehouse.versioning import Branch, Lakehouse, Tag
+    from lakehouse.versioning import Lakehouse, Tag
 
 _HOMES = {
     "Aggregation": "lakehouse.features",
-    "Branch": "lakehouse.versioning",
     "Commit": "lakehouse.tables",
     "Entity": "lakehouse.features",
     "FeatureService": "lakehouse.features",
@@ -56,7 +55,6 @@ _HOMES = {
 
 __all__ = [
     "Aggregation",
-    "Branch",
     "Commit",
     "Entity",
     "FeatureService",

@@ -21,7 +21,6 @@ from lakehouse.tables.border import border
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import find_commit
-from lakehouse.tables.metadata import settle
 from lakehouse.tables.provenance import Note, check_message
 from lakehouse.tables.reading import inputs_of
 from lakehouse.tables.signing import signed
@@ -97,7 +96,6 @@ def begin_write(
     check_message(message)
     named = [str(TableRef.parse(ref)) for ref in inputs]
     found = inputs_of(rows, str(name))
-    settle(lake, name)
     return Write(lake, name, rows, message, schema_mode, tuple(sorted({*named, *found})))
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from lakehouse.versioning.receipts import Receipt
     from lakehouse.versioning.registry import Registry
     from lakehouse.versioning.tag_records import Tag
-    from lakehouse.versioning.transaction import Transaction
     from lakehouse.versioning.views import LakeView, TableView
 
 _HOMES = {
@@ -29,7 +28,6 @@ _HOMES = {
     "Registry": "lakehouse.versioning.registry",
     "TableView": "lakehouse.versioning.views",
     "Tag": "lakehouse.versioning.tag_records",
-    "Transaction": "lakehouse.versioning.transaction",
 }
 
 __all__ = [
@@ -44,7 +42,6 @@ __all__ = [
     "Registry",
     "TableView",
     "Tag",
-    "Transaction",
 ]
 
 

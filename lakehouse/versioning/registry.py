@@ -6,33 +6,22 @@ add one key at once the later conflicts, and finds the key taken when it is trie
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakehouse.errors import TableExistsError
+from lakehouse.errors import TableExistsError, TableNotFoundError
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
 from lakehouse.sql import quoted, same_key, with_braces
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.creation import TableSpec, create_empty
-from lakehouse.tables.metadata import newest_versions, table_exists
+from lakehouse.tables.metadata import newest_version
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import retried
-
-_NONE: Mapping[str, str] = MappingProxyType({})
-BUSY: Mapping[str, str] = MappingProxyType(
-    {
-        "delta.logRetentionDuration": "interval 2 days",
-        "delta.deletedFileRetentionDuration": "interval 2 days",
-        "delta.autoOptimize.autoCompact": "true",
-    }
-)
-"""For a registry that every read or write looks at: its log and its files stay few. Its old versions nobody needs."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -45,17 +34,13 @@ class Registry:
         name: Its name in schema ``_lakehouse``.
         schema: Its columns, as DDL text.
         keys: The columns whose values are taken once.
-        properties: Table properties, for when it is made.
     """
 
-    def __init__(
-        self, lake: LakeContext, name: str, *, schema: str, keys: Sequence[str], properties: Mapping[str, str] = _NONE
-    ) -> None:
+    def __init__(self, lake: LakeContext, name: str, *, schema: str, keys: Sequence[str]) -> None:
         self._lake = lake
         self._table = TableName(REGISTRY_SCHEMA, name)
         self._schema = schema
         self._keys = tuple(keys)
-        self._properties = properties
         self._seen: tuple[int, list[Row]] | None = None
 
     @property
@@ -101,10 +86,6 @@ class Registry:
             return []
         for column, value in equal.items():
             found = found.where(F.col(quoted(column)).eqNullSafe(F.lit(value)))
-        return self.rows_of(found)
-
-    def rows_of(self, found: DataFrame) -> list[Row]:
-        """Return records that were chosen from :meth:`to_df`, collected as :meth:`rows` does."""
         moments = [column.name for column in found.schema if isinstance(column.dataType, T.TimestampType)]
         # As numbers: a collected timestamp would depend on the time zone of this machine.
         found = found.withColumns({name: F.unix_micros(quoted(name)) for name in moments})
@@ -113,8 +94,9 @@ class Registry:
 
     def latest(self) -> list[Row]:
         """Return all records as :meth:`rows`, read again only where something was added since they were read."""
-        [version] = newest_versions(self._lake, [self._table])
-        if version is None:
+        try:
+            version = newest_version(self._lake, self._table)
+        except TableNotFoundError:
             return []
         seen = self._seen
         if seen is None or seen[0] != version:
@@ -124,7 +106,9 @@ class Registry:
 
     def to_df(self) -> DataFrame | None:
         """Return all records, None where nothing was ever added."""
-        if not table_exists(self._lake, self._table):
+        try:
+            newest_version(self._lake, self._table)
+        except TableNotFoundError:
             return None
         with border(self.name, "read"):
             return self._lake.spark.sql(f"SELECT * FROM {self._lake.catalog.identifier(self._table)}")
@@ -141,10 +125,10 @@ class Registry:
         return int(counts.num_inserted_rows)
 
     def _ensure(self, message: str) -> None:
-        if not table_exists(self._lake, self._table):
-            spec = TableSpec(
-                self._lake.spark.createDataFrame([], self._schema).schema, keys=self._keys, extra=self._properties
-            )
+        try:
+            newest_version(self._lake, self._table)
+        except TableNotFoundError:
+            spec = TableSpec(self._lake.spark.createDataFrame([], self._schema).schema, keys=self._keys)
             note = self._lake.provenance.note(message)
             try:
                 create_empty(self._lake, self._table, spec, note)

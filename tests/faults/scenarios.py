@@ -8,7 +8,6 @@ AssertionError unless exactly the first so many steps are in.
 from contextlib import suppress
 
 from lakehouse.errors import TagExistsError
-from tests.faults.publishing import Publishing
 
 _ROWS = 5
 
@@ -62,4 +61,4 @@ class Upkeep:
         assert not lake.doctor().errors
 
 
-SCENARIOS = {"upkeep": Upkeep, "publishing": Publishing}
+SCENARIOS = {"upkeep": Upkeep}
