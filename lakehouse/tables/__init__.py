@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakehouse.schema import SchemaChange
     from lakehouse.tables.commits import Commit
+    from lakehouse.tables.diff import DiffSummary, TableDiff
     from lakehouse.tables.digest import RowsDigest, rows_digest
     from lakehouse.tables.table import Table
-    from lakehouse.tables.table_diff import DiffSummary, TableDiff
 
 _HOMES = {
     "Commit": "lakehouse.tables.commits",
-    "DiffSummary": "lakehouse.tables.table_diff",
+    "DiffSummary": "lakehouse.tables.diff",
     "RowsDigest": "lakehouse.tables.digest",
     "SchemaChange": "lakehouse.schema",
     "Table": "lakehouse.tables.table",
-    "TableDiff": "lakehouse.tables.table_diff",
+    "TableDiff": "lakehouse.tables.diff",
     "rows_digest": "lakehouse.tables.digest",
 }
 

@@ -3,6 +3,7 @@
 Start at :class:`TableSpec`; the two functions make a table empty or with its first rows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,18 +11,16 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from lakehouse.errors import SchemaError, TableExistsError
+from lakehouse.errors import SchemaError
 from lakehouse.refs import TableName
 from lakehouse.schema import check_columns
 from lakehouse.sql import literal, properties_list, quoted, quoted_list
 from lakehouse.tables.border import border
-from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.metadata import KEYS, keys_text, table_exists
-from lakehouse.tables.provenance import Note, check_message
+from lakehouse.tables.metadata import KEYS
+from lakehouse.tables.provenance import Note
 from lakehouse.tables.retention import RETENTION
 from lakehouse.tables.signing import signed
-from lakehouse.tables.writing import committed
 
 _NEEDS_MAPPING = frozenset(" ,;{}()\n\t=")
 """Characters that Parquet doesn't take in a column's name: Delta then maps names to others."""
@@ -50,7 +49,7 @@ class TableSpec:
         """Return the table properties that say the same, and those that every table of ours has."""
         properties = dict(RETENTION)
         if self.keys:
-            properties[KEYS] = keys_text(self.keys)
+            properties[KEYS] = json.dumps(list(self.keys), ensure_ascii=False)
         if any(_NEEDS_MAPPING & set(name) for name in _names(self.schema)):
             properties["delta.columnMapping.mode"] = "name"
         return properties | {f"delta.constraints.{name}": check for name, check in self.checks.items()}
@@ -87,27 +86,6 @@ def check_condition(table: str, what: str, rows: DataFrame, condition: str) -> N
     except (AnalysisException, ParseException) as error:
         line = str(error).splitlines()[0] if str(error) else "can't be read"
         raise SchemaError(table, f"{what} ({condition}): {line}") from error
-
-
-def read_schema(lake: LakeContext, name: TableName, schema: T.StructType | str) -> T.StructType:
-    """Return the columns that a StructType or DDL text describes.
-
-    Raises:
-        SchemaError: The text can't be read.
-    """
-    with border(str(name), "read the schema"):
-        return lake.spark.createDataFrame([], schema).schema
-
-
-def create_table(lake: LakeContext, name: TableName, spec: TableSpec, *, message: str) -> Commit:
-    """Make the table without rows, as version 0; see :meth:`lakehouse.tables.Table.create`."""
-    check_message(message)
-    check_spec(lake, name, spec)
-    if table_exists(lake, name):
-        raise TableExistsError(str(name))
-    note = lake.provenance.note(message)
-    create_empty(lake, name, spec, note)
-    return committed(lake, name, note)
 
 
 def create_empty(lake: LakeContext, name: TableName, spec: TableSpec, note: Note) -> None:
