@@ -5,13 +5,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.errors import ConcurrentWriteError, ConfigError, TableNotFoundError
-from lakehouse.refs import TableName
 from lakehouse.testing import assert_rows, assert_unchanged
-from lakehouse.versioning.collecting import delete_garbage
-from lakehouse.versioning.garbage import find_garbage
-from lakehouse.versioning.protection import read_protections
-from lakehouse.versioning.sweeps import Sweep, Sweeps
 
 SCHEMA = "id int, n int"
 FEATURES = "('delta.enableDeletionVectors' = 'true', 'delta.enableChangeDataFeed' = 'true')"
@@ -99,64 +93,3 @@ def test_gc_deletes_files_of_failed_writes_once_they_are_old_and_no_files_of_oth
     report = lake.gc(dry_run=False)
     assert (report.files, report.size_bytes, report.tables[0].unknown_files) == (1, 10, 1)
     assert [path.exists() for path in (old, young, other, foreign)] == [False, True, True, True]
-
-
-def test_an_expired_tag_protects_nothing_and_gc_deletes_it(lake, spark, monkeypatch):
-    table = lake.table("raw.t")
-    for n in range(2):
-        table.overwrite(spark.createDataFrame([(1, n)], SCHEMA).coalesce(1), message="x")
-    tag = lake.tag("short", ["raw.t@0"], message="for an hour", expires="1h")
-    assert lake.gc(keep="0d").files == 0
-    monkeypatch.setattr("lakehouse.versioning.collecting._now", lambda: tag.expires_at)
-    report = lake.gc(keep="0d")
-    assert (report.expired_tags, report.files) == (("short",), 1)
-    assert lake.tags() == [tag]
-    assert lake.gc(keep="0d", dry_run=False).files == 1
-    assert lake.tags() == []
-
-
-def test_what_is_tagged_between_plan_and_deletion_is_spared_or_the_tag_gives_way(lake, spark, folder):
-    table = lake.table("raw.t")
-    for n in range(3):
-        table.overwrite(spark.createDataFrame([(1, n)], SCHEMA).coalesce(1), message="x")
-    context, name = lake._context, TableName("raw", "t")
-    now = table.history()[0].timestamp
-    keep = now - now
-    protection = read_protections(context, now).of(name)
-    garbage = find_garbage(context, name, keep=keep, now=now, protection=protection)
-    assert len(garbage.files) == 2
-    lake.tag("late", ["raw.t@0"], message="after the plan")
-    Sweeps(context).begin([Sweep("raw.t", garbage.floor, garbage.protection.kept)], message="gc")
-    # The tag was first: its files are spared. From now on another tag of an old version gives way.
-    with pytest.raises(ConcurrentWriteError, match="gc"):
-        lake.tag("too late", ["raw.t@1"], message="during the deletion")
-    assert [tag.name for tag in lake.tags()] == ["late"]
-    lake.tag("newest", ["raw.t"], message="not concerned")
-    table.restore(1, message="brings a file back that was garbage")
-    gone = delete_garbage(context, garbage, read_protections(context, now).of(name), message="test")
-    assert gone == ()
-    assert data_files(folder, 0) | data_files(folder, table.version) <= stored(folder)
-
-
-def test_a_raw_vacuum_by_anyone_leaves_a_tagged_version_whole(lake, spark, folder):
-    spark.sql(f"CREATE TABLE delta.`{folder}` (id INT, n INT) USING delta")
-    spark.sql(f"INSERT INTO delta.`{folder}` VALUES (1, 1)")
-    spark.sql(f"INSERT OVERWRITE delta.`{folder}` VALUES (2, 2)")
-    lake.tag("made by others", ["raw.t@1"], message="keep")
-    files = stored(folder)
-    spark.sql(f"VACUUM delta.`{folder}`")
-    spark.sql(f"VACUUM delta.`{folder}` RETAIN 1 HOURS")
-    with pytest.raises(Exception, match="retention"):
-        spark.sql(f"VACUUM delta.`{folder}` RETAIN 0 HOURS")
-    assert stored(folder) == files
-    assert_rows(lake.read("raw.t@made by others"), [(1, 1)], SCHEMA)
-
-
-def test_what_cannot_be_asked_changes_nothing(lake, spark):
-    table = lake.table("raw.t")
-    table.append(spark.createDataFrame([(1, 1)], SCHEMA), message="one")
-    with assert_unchanged(table):
-        with pytest.raises(ConfigError, match="keep"):
-            lake.gc(keep="soon", dry_run=False)
-        with pytest.raises(TableNotFoundError, match=r"raw\.t"):
-            lake.gc(keep="0d", tables=["raw.t", "raw.tt"], dry_run=False)

@@ -2,9 +2,7 @@ import json
 import re
 
 import pyarrow.parquet as pq
-import pytest
 
-from lakehouse.errors import ConfigError, LakehouseError, MissingColumnsError, SchemaError, TableNotFoundError
 from lakehouse.testing import assert_rows, assert_unchanged
 from lakehouse.versioning.receipts import persons_digest
 
@@ -73,67 +71,3 @@ def test_a_person_goes_from_newest_and_tagged_versions_branches_and_every_file(l
     # What the tag shares with the table's history survives a clean-up.
     lake.gc(keep="0d", dry_run=False)
     assert_rows(lake.at("model-1").table("raw.people").read(), others, SCHEMA)
-
-
-def test_a_key_that_names_partitions_and_several_persons_at_once(lake, spark, tmp_path):
-    table = lake.table("raw.people")
-    table.create(SCHEMA, partition_by=["customer_id"], message="start")
-    table.append(people(spark, 1, 42, 43, 44), message="rows")
-    table.overwrite(people(spark, 1, 42, 43, n=1), message="others")
-    receipt = lake.forget([FORTY_TWO, {"customer_id": 44}])
-    assert (receipt.is_complete, receipt.rows) == (True, 1)
-    folders = {path.parent.name for path in (tmp_path / "lake/raw/people").rglob("part-*.parquet")}
-    assert folders == {"customer_id=1", "customer_id=43"}
-    assert sorted(row.customer_id for row in table.read().collect()) == [1, 43]
-
-
-def test_mapped_columns_are_found_by_the_names_that_they_have_in_files(lake, spark, tmp_path):
-    table = lake.table("raw.people")
-    spaced = "`customer id` bigint, name string"
-    table.append(spark.createDataFrame([(1, "a"), (42, "b")], spaced).coalesce(1), message="rows")
-    table.overwrite(spark.createDataFrame([(1, "a")], spaced).coalesce(1), message="only one")
-    (old,) = [path for path in (tmp_path / "lake").rglob("part-*.parquet") if pq.read_table(path).num_rows == 2]
-    receipt = lake.forget({"customer id": 42}, tables=["raw.people"])
-    assert (receipt.rows, receipt.tables[0].files_deleted, receipt.is_complete) == (0, 1, True)
-    assert not old.exists()
-
-
-def test_hooks_erase_elsewhere_and_a_hook_that_fails_is_told(lake, spark):
-    lake.table("raw.people").append(people(spark, 1, 42), message="rows")
-    calls = []
-
-    def online(persons, dry_run):
-        calls.append((list(persons), dry_run))
-        return "1 record"
-
-    def broken(persons, dry_run):
-        raise LakehouseError("the store can't be reached")
-
-    lake.hooks.erasers["online"] = online
-    assert lake.forget(FORTY_TWO, tables=["raw.people"], dry_run=True).others == {"online": "1 record"}
-    lake.hooks.erasers["far"] = broken
-    receipt = lake.forget(FORTY_TWO, tables=["raw.people"])
-    assert calls == [([FORTY_TWO], True), ([FORTY_TWO], False)]
-    assert receipt.rows == 1
-    assert not receipt.is_complete
-    assert "can't be reached" in str(receipt)
-
-
-def test_what_cannot_be_asked_changes_nothing(lake, spark):
-    table = lake.table("raw.people")
-    table.append(people(spark, 42), message="rows")
-    wrong = [
-        ({}, ["raw.people"], SchemaError),
-        ([], ["raw.people"], SchemaError),
-        ({"customer_id": None}, ["raw.people"], SchemaError),
-        ([{"customer_id": 1}, {"name": "x"}], ["raw.people"], SchemaError),
-        ({"customer_id": "42"}, ["raw.people"], SchemaError),
-        ({"customer": 42}, ["raw.people"], MissingColumnsError),
-        (FORTY_TWO, ["raw.people", "raw.none"], TableNotFoundError),
-    ]
-    with assert_unchanged(table):
-        for keys, tables, error in wrong:
-            with pytest.raises(error):
-                lake.forget(keys, tables=tables)
-        with pytest.raises(ConfigError):
-            lake.forget(FORTY_TWO, tables=["raw.people"], message=" ")
