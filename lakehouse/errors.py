@@ -449,6 +449,10 @@ class OnlineStoreError(_Told, RuntimeError):
     """Raised when the online store can't give a right answer."""
 
 
+class MomentTooEarlyError(OnlineStoreError):
+    """Raised when the online store is asked for a moment before the one that its records start from."""
+
+
 class TrainingSetError(_Told, RuntimeError):
     """Raised when a training set can't be made, or can't be rebuilt from its record."""
 

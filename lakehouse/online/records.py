@@ -12,7 +12,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
-from lakehouse.errors import OnlineStoreError
+from lakehouse.errors import MomentTooEarlyError
 from lakehouse.online.heads import CODEC, GONE, KIND, MAGIC, TIMES
 from lakehouse.online.statuses import Status
 from lakehouse.online.value_types import (
@@ -97,7 +97,8 @@ class RecordReader:
             another definition.
 
         Raises:
-            OnlineStoreError: The moment lies before the record's own, or the bytes are not a whole record of ours.
+            MomentTooEarlyError: The moment lies before the record's own.
+            OnlineStoreError: The bytes are not a whole record of ours.
         """
         if not record.startswith(self._kind):
             if record.startswith(GONE):
@@ -247,11 +248,11 @@ def seconds_between(earlier: int, later: int) -> float:
     return float(later - earlier) / 1_000_000
 
 
-def too_early(view: str, at: int, as_of: int) -> OnlineStoreError:
+def too_early(view: str, at: int, as_of: int) -> MomentTooEarlyError:
     """Return the error for a moment before the one that a view's records start from."""
     asked, first = (_text_of(moment) for moment in (at, as_of))
     hint = "Ask for a later moment, or use get_historical_features for the past"
-    return OnlineStoreError(
+    return MomentTooEarlyError(
         f"feature view {view!r}", f"asked for {asked}, and its online records start at {first}", hint
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import LakehouseError, OnlineStoreError, TrackingError
+from lakehouse.errors import LakehouseError, MomentTooEarlyError, TrackingError
 from lakehouse.online import OnlineFeatures, OnlineReader, Status
 from lakehouse.refs import format_moment
 from lakehouse.serving.contract import Contract
@@ -144,11 +144,7 @@ class FeatureServer:
         wanted = self.contract.parsed(rows)
         try:
             found = self.reader.get_online_features(self.settings.service, wanted, at=at)
-        except OnlineStoreError as error:
-            if at is None:
-                raise
-            # The store answers for now, so it was the moment that it can't tell about.
-            self.reader.get_online_features(self.settings.service, wanted)
+        except MomentTooEarlyError as error:
             raise Problem(422, "invalid_moment", str(error)) from error
         statuses, ages = _words(found.statuses), found.ages
         self.metrics.features.add(statuses, ages)
