@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakehouse.errors import TableExistsError, TableNotFoundError
+from lakehouse.errors import ConcurrentWriteError, TableExistsError, TableNotFoundError
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
 from lakehouse.sql import quoted, same_key, with_braces
@@ -132,7 +132,8 @@ class Registry:
             note = self._lake.provenance.note(message)
             try:
                 create_empty(self._lake, self._table, spec, note)
-            except TableExistsError:
+            except (TableExistsError, ConcurrentWriteError):
+                # Somebody else was making it at the same time.
                 return
 
 
