@@ -4,6 +4,7 @@ Compare-and-swap comes from Delta's commit protocol: :meth:`Registry.add` is a M
 add one key at once the later conflicts, and finds the key taken when it is tried again. Start at :class:`Registry`.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -23,6 +24,7 @@ from lakehouse.tables.metadata import newest_version
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import retried
 
+_TURNS = threading.RLock()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -74,7 +76,9 @@ class Registry:
         schema = self._lake.spark.createDataFrame([], self._schema).schema
         values = [tuple(record.get(name) for name in schema.names) for record in records]
         rows = self._lake.spark.createDataFrame(values, schema)
-        return retried(lambda: self._insert(rows, message), table=self.name)
+        # Delta sees no conflict between two first inserts into an empty table: within a process they take turns.
+        with _TURNS:
+            return retried(lambda: self._insert(rows, message), table=self.name)
 
     def rows(self, **equal: object) -> list[Row]:
         """Return the records whose columns have the values given; empty where nothing was ever added.
