@@ -4,8 +4,9 @@ A version names the state of one table. A tag names versions of many. Start at :
 Names are loaded when they are asked for, so that ``import lakehouse`` is quick.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lakehouse.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from lakehouse.errors import LakehouseError
@@ -78,12 +79,4 @@ __all__ = [
     "reads",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -3,7 +3,6 @@
 `FeatureStore` is loaded when it is asked for: it needs Spark, and the definitions don't.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lakehouse.features.definitions import (
@@ -17,6 +16,7 @@ from lakehouse.features.definitions import (
     moments,
     reads,
 )
+from lakehouse.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from lakehouse.features.store import FeatureStore
@@ -34,12 +34,4 @@ __all__ = [
     "reads",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name != "FeatureStore":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("lakehouse.features.store"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, {"FeatureStore": "lakehouse.features.store"})

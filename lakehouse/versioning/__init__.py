@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that what needs a tag's record alone doesn't load Spark.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lakehouse.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from lakehouse.versioning.branch import Branch, BranchDiff
@@ -44,12 +45,4 @@ __all__ = [
     "Tag",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
