@@ -19,6 +19,7 @@ from lakehouse.features.definitions import FeatureService, FeatureView
 from lakehouse.features.pins import Pins
 from lakehouse.features.progress import progress
 from lakehouse.features.sources import Events, read_events
+from lakehouse.features.written import WRITTEN, Written, written_row
 from lakehouse.online import OnlineStore, open_store
 from lakehouse.online.generations import (
     begin_generation,
@@ -32,9 +33,6 @@ from lakehouse.online.record_kernel import RecordKernel
 from lakehouse.online.value_types import micros_of
 from lakehouse.online.writing import empty_record, put_into, records_for
 from lakehouse.refs import TableVersion, format_moment, parse_moment
-
-WRITTEN = pa.schema([("entities", pa.int64()), ("bytes", pa.int64())])
-WRITTEN_DDL = "entities bigint, bytes bigint"
 
 
 @dataclass(frozen=True)
@@ -196,12 +194,12 @@ def write_view(store: OnlineStore, view: FeatureView, pins: Pins, start: Start, 
     count = bucket_count([events.bytes], least=least_buckets(events.rows))
     rows = with_bucket(events.rows, [column_of(key) for key in events.kernel.keys], count)
     make = _Full(kernel, store.place, generation, end_us, version_of_inputs(events.inputs))
-    parts = rows.groupBy(BUCKET).applyInArrow(make.function(), WRITTEN_DDL).collect()
+    written = Written.by(rows.groupBy(BUCKET).applyInArrow(make.function(), WRITTEN))
     publish(store, kernel.view, generation, as_of=end_us, facts=facts_of(events.inputs, start))
     return MaterializedView(
         view=view.name,
-        entities=sum(part.entities for part in parts),
-        bytes=sum(part.bytes for part in parts),
+        entities=written.entities,
+        bytes=written.bytes,
         seconds=time.monotonic() - began,
         inputs=events.inputs,
         why=why,
@@ -224,8 +222,7 @@ class _Full:
             records = records_for(self.kernel, rows, end_us=self.end_us, version=self.version)
             with open_store(self.place, writable=True) as store:
                 put_into(store, self.generation, records)
-            size = sum(len(record) for record in records.column("record").to_pylist())
-            return pa.table([[records.num_rows], [size]], schema=WRITTEN)
+            return written_row(records)
 
         return write
 

@@ -5,7 +5,7 @@ version of the source, which it carries, and one of an older version never takes
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame
 from lakehouse.errors import OnlineStoreError
 from lakehouse.features.buckets import BUCKET, bucket_count, least_buckets, with_bucket
 from lakehouse.features.columns import column_of
-from lakehouse.features.materialization import WRITTEN, WRITTEN_DDL, version_of_inputs
+from lakehouse.features.materialization import version_of_inputs
 from lakehouse.features.sources import Events
+from lakehouse.features.written import WRITTEN, Written, written_row
 from lakehouse.online import OnlineStore
 from lakehouse.online.record_kernel import RecordKernel
 from lakehouse.online.refreshing import Refresh, live_namespaces
@@ -22,17 +23,9 @@ from lakehouse.online.refreshing import Refresh, live_namespaces
 _TURNS = 5
 
 
-@dataclass(frozen=True)
-class Refreshed:
-    """How many records were written, and their size in bytes."""
-
-    entities: int
-    bytes: int
-
-
 def refresh_entities(
     store: OnlineStore, events: Events, kernel: RecordKernel, touched: DataFrame, *, as_of: int, now: int
-) -> Refreshed:
+) -> Written:
     """Write the records of some entities anew, wherever the view's records are or are about to be.
 
     Args:
@@ -50,7 +43,7 @@ def refresh_entities(
         What was written; nothing where the store has no records of this definition.
     """
     refresh = Refresh(kernel, version_of_inputs(events.inputs), as_of, now, ())
-    done = Refreshed(0, 0)
+    done = Written(0, 0)
     for _ in range(_TURNS):
         _, document = store.metadata()
         places = live_namespaces(document, kernel, store.uri)
@@ -64,7 +57,7 @@ def refresh_entities(
     return done
 
 
-def _refreshed(place: str, events: Events, touched: DataFrame, refresh: Refresh) -> Refreshed:
+def _refreshed(place: str, events: Events, touched: DataFrame, refresh: Refresh) -> Written:
     keys = list(events.kernel.keys)
     rows, asked = events.rows, touched
     if keys:
@@ -75,13 +68,11 @@ def _refreshed(place: str, events: Events, touched: DataFrame, refresh: Refresh)
     left = with_bucket(asked, [column_of(key) for key in keys], count)
     right = with_bucket(rows.select(*map(column_of, events.rows.columns)), [column_of(key) for key in keys], count)
     grouped = left.groupBy(BUCKET).cogroup(right.groupBy(BUCKET))
-    parts = grouped.applyInArrow(_writer(place, refresh), WRITTEN_DDL).collect()
-    return Refreshed(sum(part.entities for part in parts), sum(part.bytes for part in parts))
+    return Written.by(grouped.applyInArrow(_writer(place, refresh), WRITTEN))
 
 
 def _writer(place: str, refresh: Refresh) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def write(touched: pa.Table, events: pa.Table) -> pa.Table:
-        count, size = refresh.write(place, touched.drop_columns([BUCKET]), events.drop_columns([BUCKET]))
-        return pa.table([[count], [size]], schema=WRITTEN)
+        return written_row(refresh.write(place, touched.drop_columns([BUCKET]), events.drop_columns([BUCKET])))
 
     return write

@@ -47,8 +47,8 @@ class Refresh:
         gone = [sorted(keys), [gone_record(self.version)] * len(keys), [None] * len(keys)]
         return pa.concat_tables([records, pa.table(gone, RECORDS)])
 
-    def write(self, place: str, touched: pa.Table, events: pa.Table) -> tuple[int, int]:
-        """Write the records of the entities of *touched*; return how many, and their size in bytes.
+    def write(self, place: str, touched: pa.Table, events: pa.Table) -> pa.Table:
+        """Write the records of the entities of *touched*, and return them.
 
         Raises:
             OnlineStoreError: The store can't be written.
@@ -57,7 +57,7 @@ class Refresh:
         with open_store(place, writable=True) as store:
             for namespace in self.namespaces:
                 _put(store, namespace, records)
-        return records.num_rows, sum(len(record) for record in records.column("record").to_pylist())
+        return records
 
     def _moved(self, records: pa.Table, events: pa.Table) -> pa.Table:
         """Return the records; those that would have ended by now start from now."""

@@ -1,0 +1,37 @@
+"""How many online records executors wrote, told from the worker to the driver. Start at `Written`."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+
+_SCHEMA = pa.schema([("entities", pa.int64()), ("bytes", pa.int64())])
+
+WRITTEN = "entities bigint, bytes bigint"
+"""What `written_row` returns, as DDL."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        entities: How many records.
+        bytes: Their size without keys.
+    """
+
+    entities: int
+    bytes: int
+
+    @classmethod
+    def by(cls, workers: DataFrame) -> "Written":
+        """Run the workers, each of which gives one row of `WRITTEN` a bucket, and return what all wrote."""
+        parts = workers.collect()
+        return cls(sum(part.entities for part in parts), sum(part.bytes for part in parts))
+
+
+def written_row(records: pa.Table) -> pa.Table:
+    """Return what a worker tells of the records that it wrote for one bucket, as `records_for` returns them."""
+    size = pc.sum(pc.binary_length(records.column("record"))).as_py() or 0
+    return pa.table([[records.num_rows], [size]], schema=_SCHEMA)
