@@ -10,22 +10,45 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakehouse.errors import SchemaMismatchError
-from lakehouse.features.columns import column_of
 
 BUCKET = "__bucket"
 
 _BUCKET_BYTES = 64 * 1024 * 1024
 _FILE_TO_ARROW = 5
 """Parquet files of numbers and short texts unpack to about five times their size."""
+_UNKNOWN_WIDTH = 24
+_WIDTHS: Mapping[type[T.DataType], int] = {
+    T.BooleanType: 1,
+    T.ByteType: 1,
+    T.ShortType: 2,
+    T.IntegerType: 4,
+    T.FloatType: 4,
+    T.DateType: 4,
+    T.LongType: 8,
+    T.DoubleType: 8,
+    T.TimestampType: 8,
+    T.DecimalType: 16,
+}
 _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _EXACT = (T.DecimalType, *_INTEGERS)
 _DIGITS: Mapping[type[T.DataType], int] = {T.ByteType: 3, T.ShortType: 5, T.IntegerType: 10, T.LongType: 19}
 
 
-def bucket_count(file_bytes: Sequence[int | None], *, least: int) -> int:
-    """Return how many buckets keep the events of one bucket near 64 MiB in memory, at least *least*."""
-    known = max((size for size in file_bytes if size is not None), default=0)
-    return max(least, -(-known * _FILE_TO_ARROW // _BUCKET_BYTES))
+def bucket_count(file_bytes: Sequence[int | None], *, least: int, plain_bytes: int = 0) -> int:
+    """Return how many buckets keep the rows of one bucket near 64 MiB in memory, at least *least*.
+
+    Args:
+        file_bytes: Size of the files of each side that is read from files; None where nobody knows.
+        least: The fewest.
+        plain_bytes: Size in memory of what doesn't come from files.
+    """
+    known = sum(size for size in file_bytes if size is not None) * _FILE_TO_ARROW + plain_bytes
+    return max(least, -(-known // _BUCKET_BYTES))
+
+
+def row_bytes(schema: T.StructType) -> int:
+    """Return about how many bytes a row takes in memory."""
+    return sum(_WIDTHS.get(type(field.dataType), _UNKNOWN_WIDTH) for field in schema.fields)
 
 
 def least_buckets(rows: DataFrame) -> int:
@@ -42,13 +65,25 @@ def with_bucket(rows: DataFrame, keys: Sequence[Column], count: int, *, spread: 
         count: Number of buckets.
         spread: What rows with a null key are spread by: they meet nothing, and would all share one bucket.
     """
-    hashed = F.xxhash64(*keys) if keys else F.lit(0).cast("long")
-    if spread is not None and keys:
-        complete = keys[0].isNotNull()
-        for key in keys[1:]:
-            complete = complete & key.isNotNull()
-        hashed = F.when(complete, hashed).otherwise(F.xxhash64(spread))
-    return rows.withColumn(BUCKET, F.pmod(hashed, F.lit(count)).cast("int"))
+    return rows.withColumn(BUCKET, F.pmod(key_hash(keys, spread=spread), F.lit(count)).cast("int"))
+
+
+def key_hash(keys: Sequence[Column], *, spread: Column | None = None) -> Column:
+    """Return the 64-bit hash of a key, equal where keys are, never null; 0 for the key without columns.
+
+    Args:
+        keys: The key columns, of the same types on both sides that are to meet.
+        spread: What rows with a null key are spread by: they meet nothing, and would all share one bucket.
+    """
+    if not keys:
+        return F.lit(0).cast("long")
+    hashed = F.xxhash64(*keys)
+    if spread is None:
+        return hashed
+    complete = keys[0].isNotNull()
+    for key in keys[1:]:
+        complete = complete & key.isNotNull()
+    return F.when(complete, hashed).otherwise(F.xxhash64(spread))
 
 
 def common_key_types(
@@ -106,8 +141,3 @@ def _decimal_shape(kind: T.DataType) -> tuple[int, int]:
     if isinstance(kind, T.DecimalType):
         return kind.precision - kind.scale, kind.scale
     return _DIGITS[type(kind)], 0
-
-
-def key_column(name: str, have: T.DataType, want: T.DataType) -> Column:
-    """Return a key column in the type in which it is compared."""
-    return column_of(name) if have == want else column_of(name).cast(want)

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from lakehouse.features.buckets import bucket_count, least_buckets
 from lakehouse.features.columns import column_of
 from lakehouse.features.definitions import FeatureService
-from lakehouse.features.historical import check_labels, look_back
+from lakehouse.features.historical import check_labels
+from lakehouse.features.meeting import in_reach
 from lakehouse.features.pins import Pins
 from lakehouse.features.sources import Events, read_events
 from lakehouse.features.truncation import moment_text
@@ -23,7 +24,6 @@ _HEADERS = ("view", "reads", "columns", "files", "of", "bytes", "of", "buckets",
 _BYTES_A_SECOND = 4_000_000
 """Bytes of Parquet files that one core takes through scan, shuffle and kernel in a second; measured on 2 cores, where
 ten features a view are usual. An order of magnitude, not a promise."""
-_FIRST_US = -62_135_596_800_000_000
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _span(labels: DataFrame, timestamp: str) -> tuple[int, int] | None:
 def _cost(events: Events, span: tuple[int, int] | None, bounded: bool) -> ViewCost:
     title = f"the source of feature view {events.view.name!r}"
     whole = scan_of(events.rows, title)
-    scan = whole if not bounded else Scan(0, 0) if span is None else scan_of(_reachable(events, *span), title)
+    scan = whole if not bounded else Scan(0, 0) if span is None else scan_of(in_reach(events, *span), title)
     return ViewCost(
         view=events.view.name,
         inputs=tuple(map(str, events.inputs)),
@@ -147,16 +147,6 @@ def _cost(events: Events, span: tuple[int, int] | None, bounded: bool) -> ViewCo
         buckets=bucket_count([events.bytes], least=least_buckets(events.rows)),
         seconds=scan.bytes / _BYTES_A_SECOND,
     )
-
-
-def _reachable(events: Events, earliest: int, latest: int) -> DataFrame:
-    """Return the events that a label between two moments can see."""
-    moment = column_of(events.kernel.timestamp)
-    rows = events.rows.where(moment <= F.timestamp_micros(F.lit(latest)))
-    reach = look_back(events.kernel)
-    if reach is None or earliest - reach < _FIRST_US:
-        return rows
-    return rows.where(moment >= F.timestamp_micros(F.lit(earliest - reach)))
 
 
 def size_text(count: int) -> str:

@@ -2,7 +2,7 @@ import pytest
 from pyspark.sql import types as T
 
 from lakehouse.errors import SchemaMismatchError
-from lakehouse.features.buckets import bucket_count, common_key_types, common_type
+from lakehouse.features.buckets import bucket_count, common_key_types, common_type, row_bytes
 
 MIB = 1024 * 1024
 
@@ -49,3 +49,10 @@ def test_buckets_grow_with_the_files_and_never_fall_below_the_least():
     assert bucket_count([None], least=4) == 4
     assert bucket_count([MIB], least=4) == 4
     assert bucket_count([1024 * MIB], least=4) == 80
+
+
+def test_buckets_count_what_comes_from_no_file_by_its_rows():
+    schema = T.StructType([T.StructField("k", BIGINT), T.StructField("s", STRING), T.StructField("i", INT)])
+    assert row_bytes(schema) == 36
+    assert bucket_count([None], least=4, plain_bytes=1024 * MIB) == 16
+    assert bucket_count([64 * MIB, 64 * MIB], least=4, plain_bytes=1) == 11
