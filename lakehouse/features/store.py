@@ -13,6 +13,7 @@ from lakehouse.errors import OnlineStoreError
 from lakehouse.features.affected import affected_by
 from lakehouse.features.consistency import Consistency, Sample, check_consistency
 from lakehouse.features.definitions import Entity, FeatureService, FeatureView
+from lakehouse.features.erasing import OnlineEraser
 from lakehouse.features.freshness import ViewFreshness, freshness
 from lakehouse.features.incremental import materialize_incremental
 from lakehouse.features.materialization import Materialization, mark_stale, materialize
@@ -21,14 +22,13 @@ from lakehouse.features.pins import Pins
 from lakehouse.features.plans import Plan
 from lakehouse.features.pushing import Push, push_rows
 from lakehouse.features.registered import apply_definitions, find_view
-from lakehouse.online import OnlineFeatures, OnlineReader, open_store
-from lakehouse.online.forgetting import forget_records
+from lakehouse.online import OnlineFeatures, OnlineReader
 from lakehouse.online.on_demand import renew_on_demand
 from lakehouse.versioning import Lakehouse
 
 
 class FeatureStore(OfflineStore):
-    """Features of a lakehouse, offline and online.
+    """Features of a lakehouse, offline and online. `lake.forget` erases from the online store, too.
 
     Attributes:
         lake: Where the tables and the registry are.
@@ -39,6 +39,9 @@ class FeatureStore(OfflineStore):
         super().__init__(lake)
         self.online = online
         self._reader: OnlineReader | None = None
+        if online is not None:
+            eraser = OnlineEraser(lake, online)
+            lake.hooks.erasers[eraser.name] = eraser
 
     def apply(
         self,
@@ -183,7 +186,7 @@ class FeatureStore(OfflineStore):
         return check_consistency(self._service(service), Pins(self.lake), self._online_reader(), chosen)
 
     def forget(self, keys: Mapping[str, Any]) -> dict[str, int]:
-        """Delete the online records of an entity; return how many, view by view. The tables are `lake.forget`'s.
+        """Delete the online records of an entity; return how many, view by view. `lake.forget` does it too.
 
         Args:
             keys: Values of key columns, such as ``{"customer_id": 42}``. Views with other keys beside them lose every
@@ -193,9 +196,7 @@ class FeatureStore(OfflineStore):
             OnlineStoreError: There is no online store, or it can't be written.
             SchemaError: A value is of a type that its key can't hold.
         """
-        with open_store(self._online(), writable=True) as store:
-            newest = {found.view: _newest_version(found) for found in freshness(store, self.lake)}
-            return forget_records(store, keys, versions=newest)
+        return OnlineEraser(self.lake, self._online()).forget(keys)
 
     def _online_reader(self) -> OnlineReader:
         if self._reader is None:
@@ -208,9 +209,3 @@ class FeatureStore(OfflineStore):
                 "online features", "this feature store is offline only", "Give FeatureStore(lake, online='lmdb:///…')"
             )
         return self.online
-
-
-def _newest_version(found: ViewFreshness) -> int:
-    """Return the version that records of the newest versions of a view's sources would have."""
-    versions = [int(ref.rpartition("@")[2]) for ref in found.inputs]
-    return sum(versions) + sum(behind or 0 for behind in found.behind.values())

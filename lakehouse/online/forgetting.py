@@ -1,6 +1,7 @@
-"""Records of one person, or whatever an entity is, taken out of a store: `forget_records`. No Spark."""
+"""Records of one person, or whatever an entity is, taken out of a store or counted: `forget_records`. No Spark."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lakehouse.errors import OnlineStoreError, SchemaError
@@ -29,22 +30,61 @@ def forget_records(store: OnlineStore, keys: Mapping[str, Any], *, versions: Map
         OnlineStoreError: The store can't be written, or keeps a view's long keys as hashes, which don't tell what they
             are of: the other views are done.
     """
-    _, document = store.metadata()
-    wanted = {}
-    for name in document.get("views", {}):
-        view = stored_view(document, name, store.uri).view
-        if keys and keys.keys() <= {key for key, _ in view.keys}:
-            wanted[name] = (view, _parts(view, keys))
     found: dict[str, int] = {}
     hashed = []
-    for name, (view, parts) in wanted.items():
-        used = [int(number) for number, owner in document["namespaces"].items() if owner == name]
-        found[name] = sum(_forget(store, number, view, parts, versions.get(name, 0)) for number in used)
-        if len(parts) < len(view.keys) and any(_has_hashes(store, number) for number in used):
-            hashed.append(name)
+    for held in _held(store, keys):
+        version = versions.get(held.view.name, 0)
+        found[held.view.name] = sum(_forget(store, number, held, version) for number in held.namespaces)
+        if not held.is_whole and any(_has_hashes(store, number) for number in held.namespaces):
+            hashed.append(held.view.name)
     if hashed:
         problem = f"views {', '.join(hashed)} have keys that are kept as hashes, which may be of the entity"
         raise OnlineStoreError(f"online store {store.uri!r}", problem, "Materialize them anew, or give all their keys")
+    return found
+
+
+def count_records(store: OnlineStore, keys: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many records `forget_records` would delete, view by view; those under hashes can't be told.
+
+    Raises:
+        SchemaError: A value is of a type that its key can't hold.
+        OnlineStoreError: The store can't be read.
+    """
+    return {
+        held.view.name: sum(len(_records_of(store, number, held)) for number in held.namespaces)
+        for held in _held(store, keys)
+    }
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Where a view may have records of an entity.
+
+    Attributes:
+        view: The view.
+        parts: The bytes of the given key columns, by their place in the view's key.
+        namespaces: All its generations.
+    """
+
+    view: OnlineView
+    parts: Mapping[int, bytes]
+    namespaces: Sequence[int]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all key columns are given."""
+        return len(self.parts) == len(self.view.keys)
+
+
+def _held(store: OnlineStore, keys: Mapping[str, Any]) -> list[_Held]:
+    """Return the views that have all the key columns."""
+    _, document = store.metadata()
+    found = []
+    for name in document.get("views", {}):
+        view = stored_view(document, name, store.uri).view
+        if keys and keys.keys() <= {key for key, _ in view.keys}:
+            used = [int(number) for number, owner in document["namespaces"].items() if owner == name]
+            found.append(_Held(view, _parts(view, keys), used))
     return found
 
 
@@ -62,18 +102,27 @@ def _parts(view: OnlineView, keys: Mapping[str, Any]) -> dict[int, bytes]:
     return found
 
 
-def _forget(store: OnlineStore, namespace: int, view: OnlineView, parts: Mapping[int, bytes], version: int) -> int:
+def _forget(store: OnlineStore, namespace: int, held: _Held, version: int) -> int:
     """Delete the records of a generation; return how many there were."""
-    if len(parts) == len(view.keys):
-        keys = [key_bytes([parts[place] for place in range(len(view.keys))])]
-        (record,) = store.get_many([(namespace, keys[0])]).records
-        count = int(record is not None and not record.startswith(GONE))
-    else:
-        keys = list(_matching(store, namespace, parts))
-        count = len(keys)
+    there = _records_of(store, namespace, held)
+    # A whole key is told to be gone where it isn't there, too: who read the source before may be about to write it.
+    keys = [_whole_key(held)] if held.is_whole else there
     store.delete(namespace, [LIMITED + key for key in keys])
     store.put_many(namespace, [(key, gone_record(version)) for key in keys])
-    return count
+    return len(there)
+
+
+def _records_of(store: OnlineStore, namespace: int, held: _Held) -> list[bytes]:
+    """Return the keys of a generation's records that hold the given values."""
+    if not held.is_whole:
+        return list(_matching(store, namespace, held.parts))
+    key = _whole_key(held)
+    (record,) = store.get_many([(namespace, key)]).records
+    return [] if record is None or record.startswith(GONE) else [key]
+
+
+def _whole_key(held: _Held) -> bytes:
+    return key_bytes([held.parts[place] for place in range(len(held.view.keys))])
 
 
 def _matching(store: OnlineStore, namespace: int, parts: Mapping[int, bytes]) -> Iterator[bytes]:

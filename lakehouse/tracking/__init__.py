@@ -10,7 +10,6 @@ from lakehouse.lazy_names import lazy_names
 if TYPE_CHECKING:
     from lakehouse.tracking.backend import Dataset, RunRecord, VersionRecord
     from lakehouse.tracking.comparison import Difference, RunComparison
-    from lakehouse.tracking.deciding import Stray
     from lakehouse.tracking.decision import Decision, Verdict
     from lakehouse.tracking.evaluation import Evaluation
     from lakehouse.tracking.gates import Floor, Guard, MinimumGain, SliceFloor
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from lakehouse.tracking.promotion_rows import Promotion
     from lakehouse.tracking.reproduction import Reproduction
     from lakehouse.tracking.run import Run
+    from lakehouse.tracking.strays import Stray
     from lakehouse.tracking.tracker import Tracker
     from lakehouse.tracking.trial import Trial
 
@@ -49,7 +49,7 @@ _HOMES = {
     "ServedModel": "lakehouse.tracking.inference",
     "SizeBudget": "lakehouse.tracking.limits",
     "SliceFloor": "lakehouse.tracking.gates",
-    "Stray": "lakehouse.tracking.deciding",
+    "Stray": "lakehouse.tracking.strays",
     "Tracker": "lakehouse.tracking.tracker",
     "Trial": "lakehouse.tracking.trial",
     "Verdict": "lakehouse.tracking.decision",

@@ -12,15 +12,16 @@ from lakehouse.tracking.ledger import DeltaLedger
 from lakehouse.tracking.models import ResolvedModel, checked_files, load_checked, resolve_model
 from lakehouse.tracking.promotions import Promotions
 from lakehouse.tracking.redaction import redact_text
+from lakehouse.tracking.strays import find_strays
 from lakehouse.tracking.trial import Contender, contender_types
 from lakehouse.training import TrainingSet, load_training_set
-from lakehouse.versioning import Lakehouse
+from lakehouse.versioning import Finding, Lakehouse
 
 
 class Connected:
     """A lakehouse and a tracking backend.
 
-    The backend is opened, and made if it isn't there, when it is first needed.
+    The backend is opened, and made if it isn't there, when it is first needed. The lake's doctor looks at its aliases.
 
     Args:
         lake: The lakehouse that training sets come from; promotions are kept in it.
@@ -44,6 +45,7 @@ class Connected:
         self._required_tags = tuple(required_tags)
         # Training sets of this process by digest, while their owner keeps them: their rows needn't be made again.
         self._at_hand: WeakValueDictionary[str, TrainingSet] = WeakValueDictionary()
+        lake.hooks.probes["promotions"] = self._misplaced_aliases
 
     def __repr__(self) -> str:
         return f"Tracker({redact_text(self._uri)!r}, experiment={self._experiment!r})"
@@ -55,6 +57,13 @@ class Connected:
     @cached_property
     def _promotions(self) -> Promotions:
         return Promotions(DeltaLedger(self._lake), self._backend.registry)
+
+    def _misplaced_aliases(self) -> list[Finding]:
+        """Return what the lake's doctor is to say of the promotions; where there are none, no backend is opened."""
+        if not DeltaLedger(self._lake).rows():
+            return []
+        strays = find_strays(self._promotions, self._backend.registry, repair=False)
+        return [stray.to_finding() for stray in strays]
 
     def _resolve(self, uri: str) -> ResolvedModel:
         return resolve_model(self._backend, uri)

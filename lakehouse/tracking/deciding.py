@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import TagNotFoundError
@@ -13,31 +12,8 @@ from lakehouse.tracking.gates import MinimumGain, ModelGate, judge
 from lakehouse.tracking.promotion_rows import Promotion
 from lakehouse.tracking.promotions import Order
 from lakehouse.tracking.stages import ARCHIVED, CHAMPION, alias_of
+from lakehouse.tracking.strays import Stray, find_strays
 from lakehouse.tracking.trial import Trial
-
-
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """An alias that isn't where the ledger has it: somebody moved it by hand, or died before moving it.
-
-    Attributes:
-        model: The registered model.
-        alias: The alias.
-        expected: Where the ledger has it; None for nowhere.
-        found: Where it is; None for nowhere.
-        problem: What is wrong, in words.
-        repaired: Whether it is where it should be now.
-    """
-
-    model: str
-    alias: str
-    expected: int | None
-    found: int | None
-    problem: str
-    repaired: bool
-
-    def __str__(self) -> str:
-        return f"{self.alias} of {self.model}: {self.problem}{'; repaired' if self.repaired else ''}"
 
 
 class Deciding(Connected):
@@ -176,21 +152,9 @@ class Deciding(Connected):
         """Return aliases that aren't where the ledger has them, and with *repair* put them there.
 
         Such an alias was moved by hand, or its promoter died between ledger and alias, or its version was deleted,
-        which MLflow does together with the alias and silently.
+        which MLflow does together with the alias and silently. `lake.doctor` says the same.
         """
-        found = []
-        for row, at in self._promotions.strays():
-            gone = row.target is not None and row.target not in {v.version for v in self.models(row.model)}
-            place = "nowhere" if at is None else f"at version {at}"
-            problem = f"the ledger has it at version {row.target} since {row.at:%Y-%m-%d %H:%M} UTC, it points {place}"
-            if row.target is None:
-                problem = f"it was archived and points {place}"
-            if gone:
-                problem = f"version {row.target}, which the ledger has it at, was deleted: promote another or roll back"
-            if repair and not gone:
-                self._promotions.follow(row)
-            found.append(Stray(row.model, row.alias, row.target, at, problem, repair and not gone))
-        return found
+        return find_strays(self._promotions, self._backend.registry, repair=repair)
 
     def models(self, name: str) -> list[VersionRecord]:
         """Return the versions of a registered model with their aliases, oldest first."""

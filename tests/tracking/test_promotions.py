@@ -8,7 +8,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from lakehouse.errors import ConcurrentWriteError, PromotionRefusedError, TrackingError
-from lakehouse.tracking import Promotion
+from lakehouse.tracking import Promotion, Tracker
 from lakehouse.tracking.connection import open_backend
 from lakehouse.tracking.ledger import DeltaLedger
 from lakehouse.tracking.promotion_rows import PROMOTION, REFUSAL, ROLLBACK, accepted, version_before
@@ -183,6 +183,9 @@ def test_a_promoter_that_dies_before_the_alias_moves_and_a_hand_that_moves_it_ar
     assert alias_of_model() == 1
     (found,) = [stray for stray in tracker.doctor() if stray.model == model]
     assert (found.alias, found.expected, found.found, found.repaired) == ("champion", 2, 1, False)
+    Tracker(world.lake, world.store)
+    (said,) = [said for said in world.lake.doctor() if said.probe == "promotions" and model in said.table]
+    assert (said.severity, said.what, said.fix) == ("error", found.problem, "tracker.doctor(repair=True)")
     assert alias_of_model() == 1
     assert [stray.repaired for stray in tracker.doctor(repair=True) if stray.model == model] == [True]
     assert alias_of_model() == 2
@@ -196,6 +199,7 @@ def test_a_promoter_that_dies_before_the_alias_moves_and_a_hand_that_moves_it_ar
     (found,) = [stray for stray in tracker.doctor(repair=True) if stray.model == model]
     assert "version 1, which the ledger has it at, was deleted" in str(found)
     assert not found.repaired
+    assert found.to_finding().fix == f"tracker.rollback({model!r}, reason='…', alias='champion')"
 
 
 def test_a_gate_that_refuses_leaves_its_evidence_and_moves_nothing(world, model, alias_of_model):
