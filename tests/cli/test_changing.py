@@ -50,9 +50,14 @@ def test_diff_tag_branch_and_restore(root, capsys, monkeypatch):
     assert json.loads(run("tags", "--json")) == []
 
 
-def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, monkeypatch):
+def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, monkeypatch, tmp_path):
+    settings = tmp_path / "lake.yaml"
+    settings.write_text(
+        f"lake: {{root: {root}}}\nonline: lmdb://{tmp_path}/online\ntracking: {{uri: 'sqlite:///{tmp_path}/mlflow.db'}}\n"
+    )
+
     def run(*arguments, code=0):
-        assert main([*arguments, "--root", root]) == code
+        assert main([*arguments, "--config", str(settings)]) == code
         return capsys.readouterr().out
 
     # Version 0's file is needed by nothing but version 0.
@@ -64,6 +69,9 @@ def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, mo
     found = json.loads(run("forget", "id=2", "-m", "asked to", "--json"))
     assert found["dry_run"] is True
     assert [entry["rows"] for entry in found["tables"] if entry["table"] == "raw.t"] == [1]
+    # What hangs on the lake is asked, too, and a look makes neither an online store nor a place of runs.
+    assert found["others"] == {f"online features in lmdb://{tmp_path}/online": "it holds records: none"}
+    assert [path.name for path in tmp_path.iterdir()] == ["lake.yaml"]
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     run("forget", "id=2", "-m", "asked to", "--erase", code=1)
     run("forget", "id", "-m", "asked to", code=2)

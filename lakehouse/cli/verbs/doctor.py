@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from lakehouse.cli.asked import asked
-from lakehouse.cli.places import lake_of
 from lakehouse.cli.printing import print_json, print_line
+from lakehouse.cli.whole_lakes import whole_lake_of
 
 
 def doctor(
@@ -20,7 +20,7 @@ def doctor(
 
     It ends with 1 where something is broken, with 0 where there are only warnings or nothing.
     """
-    found = lake_of(asked(ctx)).doctor(deep=deep)
+    found = whole_lake_of(asked(ctx)).doctor(deep=deep)
     if asked(ctx).json:
         print_json(list(found))
     else:

@@ -9,8 +9,8 @@ import typer
 from lakehouse.cli.asked import asked
 from lakehouse.cli.completion import complete_ref
 from lakehouse.cli.options import Message, Yes, confirm
-from lakehouse.cli.places import lake_of
 from lakehouse.cli.printing import print_json, print_line
+from lakehouse.cli.whole_lakes import whole_lake_of
 
 
 def forget(
@@ -33,7 +33,7 @@ def forget(
 
     Without --erase it says how much there is. With it it says so too, and asks.
     """
-    person, lake = keys_of(keys), lake_of(asked(ctx))
+    person, lake = keys_of(keys), whole_lake_of(asked(ctx))
     if erase and not yes:
         typer.echo(str(lake.forget(person, table or None, dry_run=True, message=message)), err=True)
         confirm("Erase these rows? Older versions that hold them can't be read any more.", yes=False)
