@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from difflib import get_close_matches
+from numbers import Integral
 
 from lakehouse.errors import InvalidNameError, InvalidRefError
 
@@ -132,17 +133,23 @@ def parse_at(at: At) -> int | str | datetime:
     """
     if isinstance(at, datetime):
         return to_utc(at)
-    if isinstance(at, bool) or not isinstance(at, int | str):
+    version = _integer(at)
+    if version is not None:
+        if version < 0:
+            raise InvalidRefError(str(version), "versions count from 0")
+        return version
+    if not isinstance(at, str):
         raise InvalidRefError(repr(at), "not a version, a tag or a moment", "Give an int, a tag's name or a datetime")
-    if isinstance(at, int):
-        if at < 0:
-            raise InvalidRefError(str(at), "versions count from 0")
-        return at
     if _VERSION.fullmatch(at):
         return int(at)
     if _MOMENT.fullmatch(at):
         return parse_moment(at)
     return check_name(at, "tag")
+
+
+def _integer(at: object) -> int | None:
+    """Return a whole number as int; those of a pandas frame are numpy's."""
+    return int(at) if not isinstance(at, bool) and isinstance(at, Integral) else None
 
 
 def format_at(at: At) -> str:

@@ -1,5 +1,6 @@
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,15 @@ def test_a_tag_cannot_be_named_like_a_version_or_a_moment(name):
 def test_what_names_no_version_is_refused(at):
     with pytest.raises(InvalidRefError):
         parse_at(at)
+
+
+def test_a_version_out_of_a_pandas_frame_is_a_version():
+    found = parse_at(np.int64(0))
+    assert (found, type(found)) == (0, int)
+    with pytest.raises(InvalidRefError, match="count from 0"):
+        parse_at(np.int64(-1))
+    with pytest.raises(InvalidRefError):
+        parse_at(np.bool_(True))
 
 
 @given(st.datetimes(timezones=st.builds(timezone, st.builds(timedelta, minutes=st.integers(-840, 840)))))
