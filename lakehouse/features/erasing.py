@@ -10,7 +10,7 @@ from typing import Any
 
 from lakehouse.errors import OnlineStoreError, SchemaError
 from lakehouse.features.freshness import ViewFreshness, freshness
-from lakehouse.online import open_store
+from lakehouse.online import OnlineStore, open_store
 from lakehouse.online.forgetting import count_records, forget_records
 from lakehouse.online.stores import shown
 from lakehouse.versioning import Lakehouse
@@ -33,8 +33,10 @@ class OnlineEraser:
         """What a receipt calls it; without the password that the URI may hold."""
         return f"online features in {shown(self.uri)}"
 
-    def __call__(self, persons: Sequence[Mapping[str, Any]], dry_run: bool) -> str:
+    def __call__(self, persons: Sequence[Mapping[str, Any]], tables: Sequence[str], dry_run: bool) -> str:
         """Erase the records of some entities, or count them; return what was done, in a sentence without a value.
+
+        Records that came from other tables stay: there the entity is known, and online must say what offline does.
 
         Raises:
             OnlineStoreError: The store can't be written, or a value is of a type that its key can't hold.
@@ -42,7 +44,7 @@ class OnlineEraser:
         found: Counter[str] = Counter()
         try:
             for keys in persons:
-                found.update(self._counted(keys) if dry_run else self.forget(keys))
+                found.update(self._counted(keys, tables) if dry_run else self.forget(keys, tables))
         except SchemaError:
             # That error tells the value, and a receipt must not: it would be the one place that still knows it.
             problem = f"one of the columns {', '.join(persons[0])} is a key of another type there"
@@ -51,19 +53,27 @@ class OnlineEraser:
         counts = ", ".join(f"{count:,} of {view}" for view, count in sorted(found.items())) or "none"
         return f"{'it holds' if dry_run else 'erased'} records: {counts}"
 
-    def forget(self, keys: Mapping[str, Any]) -> dict[str, int]:
-        """Delete the records of one entity; see `FeatureStore.forget`."""
+    def forget(self, keys: Mapping[str, Any], tables: Sequence[str] | None = None) -> dict[str, int]:
+        """Delete the records of one entity, all or those that came from some tables; see `FeatureStore.forget`."""
         with open_store(self.uri, writable=True) as store:
-            newest = {found.view: _newest_version(found) for found in freshness(store, self.lake)}
-            return forget_records(store, keys, versions=newest)
+            return forget_records(store, keys, versions=self._versions(store, tables))
 
-    def _counted(self, keys: Mapping[str, Any]) -> dict[str, int]:
+    def _counted(self, keys: Mapping[str, Any], tables: Sequence[str]) -> dict[str, int]:
         try:
             store = open_store(self.uri)
         except OnlineStoreError:
             return {}
         with store:
-            return count_records(store, keys)
+            return count_records(store, keys, views=self._versions(store, tables))
+
+    def _versions(self, store: OnlineStore, tables: Sequence[str] | None) -> dict[str, int]:
+        """Return the views to look into, each with the version that records of its newest sources would have."""
+        found = {}
+        for view in freshness(store, self.lake):
+            # One that was never materialized knows no sources, and may have records on their way.
+            if tables is None or not view.behind or view.behind.keys() & set(tables):
+                found[view.view] = _newest_version(view)
+        return found
 
 
 def _newest_version(found: ViewFreshness) -> int:

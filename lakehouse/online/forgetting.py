@@ -1,6 +1,6 @@
 """Records of one person, or whatever an entity is, taken out of a store or counted: `forget_records`. No Spark."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ def forget_records(store: OnlineStore, keys: Mapping[str, Any], *, versions: Map
         store: A writable store.
         keys: Values of key columns. A view with other key columns beside them loses all records that hold the values;
             one that has none of them is left alone, and so is one that lacks one of them.
-        versions: Per view the version of its source from which on it has no rows of the entity; 0 where it isn't there.
+        versions: Per view to look into the version of its source from which on it has no rows of the entity.
 
     Raises:
         SchemaError: A value is of a type that its key can't hold; nothing is deleted.
@@ -32,8 +32,8 @@ def forget_records(store: OnlineStore, keys: Mapping[str, Any], *, versions: Map
     """
     found: dict[str, int] = {}
     hashed = []
-    for held in _held(store, keys):
-        version = versions.get(held.view.name, 0)
+    for held in _held(store, keys, versions):
+        version = versions[held.view.name]
         found[held.view.name] = sum(_forget(store, number, held, version) for number in held.namespaces)
         if not held.is_whole and any(_has_hashes(store, number) for number in held.namespaces):
             hashed.append(held.view.name)
@@ -43,7 +43,7 @@ def forget_records(store: OnlineStore, keys: Mapping[str, Any], *, versions: Map
     return found
 
 
-def count_records(store: OnlineStore, keys: Mapping[str, Any]) -> dict[str, int]:
+def count_records(store: OnlineStore, keys: Mapping[str, Any], *, views: Iterable[str]) -> dict[str, int]:
     """Return how many records `forget_records` would delete, view by view; those under hashes can't be told.
 
     Raises:
@@ -52,7 +52,7 @@ def count_records(store: OnlineStore, keys: Mapping[str, Any]) -> dict[str, int]
     """
     return {
         held.view.name: sum(len(_records_of(store, number, held)) for number in held.namespaces)
-        for held in _held(store, keys)
+        for held in _held(store, keys, views)
     }
 
 
@@ -76,11 +76,11 @@ class _Held:
         return len(self.parts) == len(self.view.keys)
 
 
-def _held(store: OnlineStore, keys: Mapping[str, Any]) -> list[_Held]:
-    """Return the views that have all the key columns."""
+def _held(store: OnlineStore, keys: Mapping[str, Any], views: Iterable[str]) -> list[_Held]:
+    """Return those of some views that have all the key columns."""
     _, document = store.metadata()
     found = []
-    for name in document.get("views", {}):
+    for name in views:
         view = stored_view(document, name, store.uri).view
         if keys and keys.keys() <= {key for key, _ in view.keys}:
             used = [int(number) for number, owner in document["namespaces"].items() if owner == name]

@@ -89,7 +89,7 @@ def forget(
     )
     entries = [entry for case in cases for entry in (_look(lake, case) if dry_run else _erase(lake, case, why))]
     redacted = tuple(tag for case in cases for tag in case.tags)
-    others, failed = _call(hooks, persons, dry_run)
+    others, failed = _call(hooks, persons, [str(case.name) for case in cases], dry_run)
     at = datetime.now(timezone.utc)
     done = replace(receipt, at=at, tables=tuple(entries), tags=redacted, others=others, failed=failed)
     if not dry_run:
@@ -276,12 +276,14 @@ def _needed(lake: LakeContext, found: Mapping[TableName, Remains]) -> set[str]:
     return needed
 
 
-def _call(hooks: Hooks, persons: Persons, dry_run: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+def _call(
+    hooks: Hooks, persons: Persons, tables: Sequence[str], dry_run: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what each hook did; one that can't doesn't undo the tables, which are done already, but is told."""
     did, failed = {}, []
     for name, eraser in hooks.erasers.items():
         try:
-            did[name] = eraser(persons.values, dry_run)
+            did[name] = eraser(persons.values, tables, dry_run)
         except LakehouseError as error:
             did[name] = f"failed: {error}"
             failed.append(name)

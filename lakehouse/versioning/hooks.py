@@ -12,8 +12,9 @@ from lakehouse.versioning.findings import Finding
 Probe = Callable[[], Sequence[Finding]]
 """Looks at one thing and returns what it found wrong; an exception is a finding, too."""
 
-Eraser = Callable[[Sequence[Mapping[str, Any]], bool], str]
-"""Erases from somewhere else: takes the keys, and whether it is a dry run; returns what it did, in a sentence."""
+Eraser = Callable[[Sequence[Mapping[str, Any]], Sequence[str], bool], str]
+"""Erases from somewhere else what came from some tables: takes the keys, the tables' names, and whether it is a dry
+run; returns what it did, in a sentence without a value of the keys, since it is kept."""
 
 
 @dataclass(slots=True)

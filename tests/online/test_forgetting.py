@@ -37,7 +37,7 @@ def test_the_records_of_an_entity_go_and_an_older_writer_does_not_bring_them_bac
 def test_a_part_of_a_key_takes_all_records_that_hold_it(uri):
     materialize(uri, SERVICE, EVENTS)
     with open_store(uri, writable=True) as store:
-        assert forget_records(store, {"origin": "JFK"}, versions={}) == {"weather": 2}
+        assert forget_records(store, {"origin": "JFK"}, versions={"weather": 0}) == {"weather": 2}
     rows = [{**UA, "runway": 2}, UA, {**UA, "airport": "EWR"}]
     assert [str(status) for status in read(uri, *rows).statuses["sky"]] == ["NOT_FOUND", "NOT_FOUND", "NULL"]
 
@@ -46,9 +46,9 @@ def test_a_key_of_the_wrong_type_deletes_nothing(uri):
     materialize(uri, SERVICE, EVENTS)
     with open_store(uri, writable=True) as store:
         with pytest.raises(SchemaError, match=r"key 'carrier' is 7 .* must be a text"):
-            forget_records(store, {"carrier": 7}, versions={})
-        assert forget_records(store, {"customer": 7}, versions={}) == {}
-        assert forget_records(store, {}, versions={}) == {}
+            forget_records(store, {"carrier": 7}, versions={"delays": 0})
+        assert forget_records(store, {"customer": 7}, versions={"delays": 0}) == {}
+        assert forget_records(store, {}, versions={"delays": 0}) == {}
     assert read(uri, UA).statuses["flights"] == ["PRESENT"]
 
 
@@ -57,5 +57,5 @@ def test_a_long_key_is_found_by_the_whole_and_told_where_it_cannot_be(uri):
     materialize(uri, FeatureService("weather", [WEATHER]), {"weather": long})
     with open_store(uri, writable=True) as store:
         with pytest.raises(OnlineStoreError, match="kept as hashes"):
-            forget_records(store, {"origin": "J" * 500}, versions={})
-        assert forget_records(store, {"origin": "J" * 500, "runway": 1}, versions={}) == {"weather": 1}
+            forget_records(store, {"origin": "J" * 500}, versions={"weather": 0})
+        assert forget_records(store, {"origin": "J" * 500, "runway": 1}, versions={"weather": 0}) == {"weather": 1}
