@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from difflib import get_close_matches
 from numbers import Integral
 
-from lakehouse.errors import InvalidNameError, InvalidRefError
+from lakehouse.errors import ConfigError, InvalidNameError, InvalidRefError
 
 At = int | str | datetime
 """What a table can be read at: a version, a tag or branch, a moment with a zone, or one of those as text."""
@@ -108,6 +108,21 @@ def check_name(name: str, what: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise InvalidNameError(name, what, "it holds a control character")
     return name
+
+
+def name_list(names: Iterable[str], what: str) -> tuple[str, ...]:
+    """Return names as a tuple; one text in place of a list would be taken for its letters.
+
+    Args:
+        names: The names.
+        what: The argument, for the message.
+
+    Raises:
+        ConfigError: They are one text.
+    """
+    if isinstance(names, str):
+        raise ConfigError(what, "", f"{names!r} is one text, and must be a list", f"Write {what}=[{names!r}]")
+    return tuple(names)
 
 
 def check_tag_name(name: str, what: str = "tag") -> str:

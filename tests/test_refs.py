@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.errors import InvalidNameError, InvalidRefError
+from lakehouse.errors import ConfigError, InvalidNameError, InvalidRefError
 from lakehouse.refs import (
     TableName,
     TableRef,
@@ -13,6 +13,7 @@ from lakehouse.refs import (
     check_name,
     check_tag_name,
     format_at,
+    name_list,
     parse_at,
     parse_moment,
 )
@@ -64,6 +65,12 @@ def test_a_tag_cannot_be_named_like_a_version_or_a_moment(name):
 def test_what_names_no_version_is_refused(at):
     with pytest.raises(InvalidRefError):
         parse_at(at)
+
+
+def test_one_text_in_place_of_a_list_of_names_is_told():
+    assert name_list(["a", "b"], "keys") == ("a", "b")
+    with pytest.raises(ConfigError, match=r"keys: 'id' is one text, and must be a list. Write keys=\['id'\]"):
+        name_list("id", "keys")
 
 
 def test_a_version_out_of_a_pandas_frame_is_a_version():

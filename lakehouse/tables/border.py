@@ -48,10 +48,14 @@ _STORAGE = re.compile(
 )
 _SCHEMA = re.compile(
     r"\[(DELTA_FAILED_TO_MERGE_FIELDS|DELTA_METADATA_MISMATCH|DELTA_SCHEMA\w*|DELTA_INVALID_CHARACTERS_IN_COLUMN_NAME\w*"
-    r"|UNRESOLVED_COLUMN|FIELD_NOT_FOUND|DATATYPE_MISMATCH|PARSE_SYNTAX_ERROR|INCOMPATIBLE_DATA_FOR_TABLE"
-    r"|DELTA_COLUMN\w*|DELTA_CONSTRAINT_\w+|DELTA_CLUSTERING_COLUMN\w*|CAST_\w+|AMBIGUOUS_REFERENCE|DELTA_MERGE_\w+)"
+    r"|UNRESOLVED_COLUMN|FIELD_NOT_FOUND|DATATYPE_MISMATCH|INCOMPATIBLE_DATA_FOR_TABLE"
+    r"|DELTA_COLUMN\w*|DELTA_CONSTRAINT_\w+|DELTA_CLUSTERING_COLUMN\w*|CAST_\w+|AMBIGUOUS_REFERENCE|DELTA_MERGE_\w+"
+    r"|UNSUPPORTED_DATATYPE|PARSE_\w+)"
 )
 _CAUSE = re.compile(r"No space left on device|Read-only file system|Permission denied")
+_TWICE = re.compile(r"\s*An error occurred while calling ")
+"""Where Py4J begins to say once more what it has said."""
+_PLACE = re.compile(r"[;.]? SQLSTATE: \w+|;? ?\(?line \d+, pos \d+\)?|; line \d+ pos \d+;?|;$")
 _SEE_TO_IT = "Nothing was committed; see to the storage and try again"
 _FIRST_LINE = re.compile(r"\[[A-Z_.0-9]+\] [^\n]*")
 
@@ -78,12 +82,13 @@ def translated(error: Exception, table: str, operation: str) -> LakehouseError:
     text = _told(error)
     constraint = _CONSTRAINT.search(text)
     if constraint:
-        return ConstraintError(table, " ".join(constraint.group("rest").split())[:500])
+        rule = _TWICE.split(constraint.group("rest"))[0]
+        return ConstraintError(table, " ".join(rule.split())[:500])
     for pattern, build in _classes(table, operation, text):
         found = pattern.search(text)
         if found:
-            return build(_first_line(text, found.start()))
-    return LakehouseError(f"{operation} of {table}: {_first_line(text, 0)}")
+            return build(_line_at(text, found.start()))
+    return LakehouseError(f"{operation} of {table}: {first_line(text)}")
 
 
 def _classes(table: str, operation: str, text: str) -> list[tuple[re.Pattern[str], Callable[[str], LakehouseError]]]:
@@ -110,9 +115,13 @@ def _told(error: Exception) -> str:
     return "\n".join([f"[{condition}]" if condition else "", *parts])
 
 
-def _first_line(text: str, start: int) -> str:
-    """Return the line with a condition at or after *start*, else the first line that says anything."""
+def first_line(problem: object) -> str:
+    """Return the line of what Spark says that names the condition, else the first that says anything."""
+    return _line_at(str(problem), 0)
+
+
+def _line_at(text: str, start: int) -> str:
+    """Return the line with a condition at or after *start*, without the place in a text that nobody has seen."""
     told = _FIRST_LINE.search(text, max(0, start - 1)) or _FIRST_LINE.search(text)
-    if told:
-        return told.group(0)
-    return next((line.strip() for line in text.splitlines() if line.strip()), "unknown error")
+    line = told.group(0) if told else next((line for line in text.splitlines() if line.strip()), "unknown error")
+    return _PLACE.sub("", line).strip()

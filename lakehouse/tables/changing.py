@@ -9,7 +9,7 @@ from lakehouse.errors import SchemaError
 from lakehouse.refs import TableName, TableRef
 from lakehouse.schema import check_columns
 from lakehouse.sql import quoted
-from lakehouse.tables.border import border
+from lakehouse.tables.border import border, first_line
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.creation import check_condition
@@ -50,7 +50,7 @@ def update_rows(
         try:
             rows.select(F.expr(value)).schema  # noqa: B018
         except (AnalysisException, ParseException) as error:
-            raise SchemaError(str(name), f"{column} = {value}: {str(error).splitlines()[0]}") from error
+            raise SchemaError(str(name), f"{column} = {value}: {first_line(error)}") from error
     settings = ", ".join(f"{quoted(column)} = ({value}\n)" for column, value in values.items())
     condition = ""
     if where is not None:

@@ -15,7 +15,7 @@ from lakehouse.errors import SchemaError
 from lakehouse.refs import TableName
 from lakehouse.schema import check_columns
 from lakehouse.sql import literal, properties_list, quoted, quoted_list
-from lakehouse.tables.border import border
+from lakehouse.tables.border import border, first_line
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.metadata import KEYS
 from lakehouse.tables.provenance import Note
@@ -84,8 +84,7 @@ def check_condition(table: str, what: str, rows: DataFrame, condition: str) -> N
     try:
         rows.where(condition).schema  # noqa: B018
     except (AnalysisException, ParseException) as error:
-        line = str(error).splitlines()[0] if str(error) else "can't be read"
-        raise SchemaError(table, f"{what} ({condition}): {line}") from error
+        raise SchemaError(table, f"{what} ({condition}): {first_line(error)}") from error
 
 
 def create_empty(lake: LakeContext, name: TableName, spec: TableSpec, note: Note) -> None:

@@ -16,7 +16,7 @@ from lakehouse.errors import SchemaError, TableNotFoundError
 from lakehouse.schema import Fit, check_columns, check_mode, fit, has_order
 from lakehouse.sql import quoted, quoted_list, same_key, with_braces
 from lakehouse.tables.appending import create_from, ensure_widening
-from lakehouse.tables.border import border
+from lakehouse.tables.border import border, first_line
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.keys import check_unique, newest_per_key
 from lakehouse.tables.metadata import read_metadata, schema_at
@@ -148,7 +148,7 @@ def _with_fate(write: Write, rules: MergeRules, source: DataFrame) -> DataFrame:
         fated = aliased.select(*columns, F.coalesce(F.expr(rules.delete_when), F.lit(False)).alias(_GOES))
         fated.schema  # noqa: B018
     except (AnalysisException, ParseException) as error:
-        raise SchemaError(write.table, f"delete_when ({rules.delete_when}): {str(error).splitlines()[0]}") from error
+        raise SchemaError(write.table, f"delete_when ({rules.delete_when}): {first_line(error)}") from error
     return fated
 
 

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from lakehouse.errors import TableExistsError
-from lakehouse.refs import At, TableName
+from lakehouse.refs import At, TableName, name_list
 from lakehouse.schema import SchemaMode
 from lakehouse.tables.appending import append_rows, overwrite_rows
 from lakehouse.tables.border import border
@@ -121,7 +121,13 @@ class Table:
         check_message(message)
         with border(self.name, "read the schema"):
             columns = self._lake.spark.createDataFrame([], schema).schema
-        spec = TableSpec(columns, tuple(keys), tuple(partition_by), tuple(cluster_by), dict(checks or {}))
+        spec = TableSpec(
+            columns,
+            keys=name_list(keys, "keys"),
+            partition_by=name_list(partition_by, "partition_by"),
+            cluster_by=name_list(cluster_by, "cluster_by"),
+            checks=dict(checks or {}),
+        )
         check_spec(self._lake, self._name, spec)
         if self.exists:
             raise TableExistsError(self.name)
@@ -174,7 +180,7 @@ class Table:
             SchemaMismatchError, SchemaError, MissingColumnsError: As in :meth:`merge`.
             ConstraintError: A row breaks a rule of the table.
         """
-        return append_rows_once(self._write(df, message, schema_mode, inputs), keys)
+        return append_rows_once(self._write(df, message, schema_mode, inputs), name_list(keys, "keys"))
 
     def merge(
         self,
@@ -210,7 +216,7 @@ class Table:
             ConcurrentWriteError: Another writer was first, and the rows were made from this table as it was before.
         """
         write = self._write(df, message, schema_mode, inputs)
-        return merge_rows(write, MergeRules(tuple(keys), delete_when, sequence_by))
+        return merge_rows(write, MergeRules(name_list(keys, "keys"), delete_when, sequence_by))
 
     def merge_history(
         self, df: DataFrame, *, effective_at: str, message: str, keys: Sequence[str] = (), inputs: Sequence[str] = ()
@@ -238,7 +244,7 @@ class Table:
             MissingColumnsError: A key or *effective_at* isn't a column, or the table has no periods.
             SchemaError: There are no keys, or *effective_at* is no moment.
         """
-        return merge_periods(self._write(df, message, "strict", inputs), keys, effective_at)
+        return merge_periods(self._write(df, message, "strict", inputs), name_list(keys, "keys"), effective_at)
 
     def overwrite(
         self,
@@ -312,7 +318,8 @@ class Table:
             MissingColumnsError: A key isn't a column of both versions.
             DuplicateKeysError: Rows of a version share a key.
         """
-        return diff_versions(self._lake, self._name, old, new, keys=keys)
+        chosen = None if keys is None else name_list(keys, "keys")
+        return diff_versions(self._lake, self._name, old, new, keys=chosen)
 
     def changes(self, old: int, new: int) -> DataFrame:
         """Return the rows that came, went or changed between two versions, before and after; maybe some others too.

@@ -13,8 +13,8 @@ from typing import TypeVar
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.errors import ConcurrentWriteError, StorageError
-from lakehouse.refs import TableName, TableRef
+from lakehouse.errors import ConcurrentWriteError, SchemaError, StorageError
+from lakehouse.refs import TableName, TableRef, name_list
 from lakehouse.schema import Fit, SchemaMode
 from lakehouse.sql import literal, quoted
 from lakehouse.tables.border import border
@@ -90,13 +90,21 @@ def begin_write(
     """Return the write of *rows*, its inputs looked up in their plan and *inputs* added.
 
     Raises:
-        ConfigError: The message says nothing.
+        ConfigError: The message says nothing, or the inputs are one text.
+        SchemaError: The rows are no DataFrame of Spark's.
         InvalidRefError, InvalidNameError: An input isn't a ref.
     """
     check_message(message)
-    named = [str(TableRef.parse(ref)) for ref in inputs]
+    _check_frame(str(name), rows)
+    named = [str(TableRef.parse(ref)) for ref in name_list(inputs, "inputs")]
     found = inputs_of(rows, str(name))
     return Write(lake, name, rows, message, schema_mode, tuple(sorted({*named, *found})))
+
+
+def _check_frame(table: str, rows: object) -> None:
+    if not isinstance(rows, DataFrame):
+        kind = f"{type(rows).__module__}.{type(rows).__name__}".removeprefix("builtins.")
+        raise SchemaError(table, f"what was given is a {kind}, and must be a Spark DataFrame: spark.createDataFrame(…)")
 
 
 def shaped(rows: DataFrame, fitted: Fit) -> DataFrame:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from lakehouse.errors import LakehouseError, StorageError, TableNotFoundError
-from lakehouse.refs import TableName
+from lakehouse.refs import TableName, name_list
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.file_history import needed_by, read_file_history
@@ -132,7 +132,7 @@ def _chosen(lake: LakeContext, tables: Sequence[str] | None) -> list[TableName]:
         there = lake.catalog.names()
     if tables is None:
         return there
-    chosen = sorted({TableName.parse(table) for table in tables})
+    chosen = sorted({TableName.parse(table) for table in name_list(tables, "tables")})
     for name in chosen:
         if name not in there:
             raise not_found(lake, name)

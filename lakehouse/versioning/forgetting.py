@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.errors import LakehouseError
-from lakehouse.refs import TableName, TableVersion
+from lakehouse.refs import TableName, TableVersion, name_list
 from lakehouse.schema import check_columns, schema_digest
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
@@ -103,7 +103,7 @@ def _chosen(lake: LakeContext, tables: Sequence[str] | None, persons: Persons) -
         there = lake.catalog.names()
     if tables is None:
         return [name for name in there if set(persons.columns) <= set(schema_at(lake, name).names)]
-    chosen = sorted({TableName.parse(table) for table in tables})
+    chosen = sorted({TableName.parse(table) for table in name_list(tables, "tables")})
     for name in chosen:
         if name not in there:
             raise not_found(lake, name)

@@ -11,7 +11,17 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.catalog import Catalog, PathCatalog, SparkCatalog
 from lakehouse.config import Settings, load_settings
 from lakehouse.errors import BranchExistsError, ConfigError, TagNotFoundError
-from lakehouse.refs import MAIN, At, TableName, TableRef, TableVersion, check_tag_name, nearest_names, parse_at
+from lakehouse.refs import (
+    MAIN,
+    At,
+    TableName,
+    TableRef,
+    TableVersion,
+    check_tag_name,
+    name_list,
+    nearest_names,
+    parse_at,
+)
 from lakehouse.schema import schema_digest
 from lakehouse.session import open_session
 from lakehouse.tables.border import border
@@ -201,7 +211,7 @@ class Lakehouse(TaggedLake, Upkeep):
         Raises:
             RefError: One names nothing that is there, or a branch.
         """
-        refs = [TableRef.parse(ref) for ref in (self.tables() if tables is None else tables)]
+        refs = [TableRef.parse(ref) for ref in (self.tables() if tables is None else name_list(tables, "tables"))]
         return at_once(lambda ref: self.resolve(f"{ref.name}@{resolve(self._context, ref.name, ref.at)}"), refs)
 
     def _named(self, name: str, table: TableName) -> tuple[TableName, int]:

@@ -89,6 +89,14 @@ def test_arguments_that_say_nothing_are_refused(lake, spark):
             table.append(rows, schema_mode="loose", message="x")
         with pytest.raises(InvalidRefError):
             table.append(rows, inputs=["raw.a@2026-01-01T00:00:00"], message="x")
+        with pytest.raises(ConfigError, match=r"inputs=\['raw.a@1'\]"):
+            table.append(rows, inputs="raw.a@1", message="x")
+        with pytest.raises(SchemaError, match=r"a pandas.core.frame.DataFrame, and must be a Spark DataFrame"):
+            table.append(rows.toPandas(), message="x")
+        with pytest.raises(ConfigError, match=r"keys=\['id'\]"):
+            table.append_once(rows, keys="id", message="x")
+        with pytest.raises(ConfigError, match=r"keys=\['id'\]"):
+            table.merge(rows, keys="id", message="x")
 
 
 def test_columns_that_differ_only_in_case_are_refused(lake, spark):
