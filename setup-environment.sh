@@ -146,6 +146,8 @@ write_spark_defaults() { # what every session of this project starts with; optio
   local jars
   jars=$(printf 'file://%s,' "$LAKEHOUSE_JARS"/*.jar)
   mkdir -p "$SPARK_CONF_DIR"
+  # The last two are what the library sets in a session of its own, for scripts that build theirs: with Spark's 200 and
+  # Delta's 50 partitions every small commit costs seconds.
   cat >"$SPARK_CONF_DIR/spark-defaults.conf" <<DEFAULTS
 spark.jars                            ${jars%,}
 spark.sql.extensions                  io.delta.sql.DeltaSparkSessionExtension
@@ -156,6 +158,8 @@ spark.driver.bindAddress              127.0.0.1
 spark.ui.enabled                      false
 spark.ui.showConsoleProgress          false
 spark.sql.warehouse.dir               $lakehouse_cache/warehouse
+spark.sql.shuffle.partitions          4
+spark.databricks.delta.snapshotPartitions  2
 DEFAULTS
   cp "$lakehouse_home/conf/log4j2.properties" "$SPARK_CONF_DIR/log4j2.properties"
 }
