@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakehouse.errors import SchemaError, TableNotFoundError
+from lakehouse.rows import local_rows
 from lakehouse.schema import Fit, check_columns, check_mode, fit, has_order
 from lakehouse.sql import quoted, quoted_list, same_key, with_braces
 from lakehouse.tables.appending import create_from, ensure_widening
@@ -141,7 +142,7 @@ def _with_fate(write: Write, rules: MergeRules, source: DataFrame) -> DataFrame:
         except TableNotFoundError:
             target = source.schema
         nullable = T.StructType([T.StructField(column.name, column.dataType) for column in target])
-        nothing = write.spark.createDataFrame([(None,) * len(nullable)], nullable)
+        nothing = local_rows(write.spark, [(None,) * len(nullable)], nullable)
         aliased = aliased.crossJoin(nothing.alias("t"))
     columns = [F.col(f"s.{quoted(name)}") for name in source.columns]
     try:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakehouse.refs import TableName
+from lakehouse.rows import local_rows
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.provenance import Note
@@ -21,7 +23,9 @@ from lakehouse.tables.signing import signed
 CHANGE_FOLDER = "_change_data"
 """Where Delta keeps the files of the change feed, under a table's folder."""
 
-_INVENTORY = "path string, length bigint, isDir boolean, modificationTime bigint"
+_INVENTORY = (
+    T.StructType().add("path", "string").add("length", "long").add("isDir", "boolean").add("modificationTime", "long")
+)
 _RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _BATCH = 20_000
 """Files that one VACUUM is given: its list travels inside the statement's plan."""
@@ -78,7 +82,7 @@ def delete_files(lake: LakeContext, name: TableName, files: Sequence[StoredFile]
     for start in range(0, len(files), _BATCH):
         # No folder is listed: Delta would take one without a file in the list for an empty one.
         entries = [(file.path, file.length, False, file.modified_us // 1000) for file in files[start : start + _BATCH]]
-        listed = lake.spark.createDataFrame(entries, _INVENTORY)
+        listed = local_rows(lake.spark, entries, _INVENTORY)
         statement = (
             f"VACUUM {lake.catalog.identifier(name).replace('{', '{{').replace('}', '}}')}"
             " USING INVENTORY (SELECT * FROM {files}) RETAIN 0 HOURS"

@@ -16,6 +16,7 @@ from pyspark.sql import types as T
 from lakehouse.errors import ConcurrentWriteError, TableExistsError, TableNotFoundError
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
+from lakehouse.rows import local_rows
 from lakehouse.sql import quoted, same_key, with_braces
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
@@ -75,7 +76,7 @@ class Registry:
         self._ensure(message)
         schema = self._lake.spark.createDataFrame([], self._schema).schema
         values = [tuple(record.get(name) for name in schema.names) for record in records]
-        rows = self._lake.spark.createDataFrame(values, schema)
+        rows = local_rows(self._lake.spark, values, schema)
         # Delta sees no conflict between two first inserts into an empty table: within a process they take turns.
         with _TURNS:
             return retried(lambda: self._insert(rows, message), table=self.name)

@@ -113,6 +113,6 @@ def test_the_job_runs_on_a_cluster_with_the_library_shipped_to_its_executors(clu
 
     assert done.returncode == 0, done.stderr[-3000:]
     assert "values equal the offline ones" in done.stdout
-    assert "rebuilt from its record" in done.stdout
+    assert "made the champion again from its record" in done.stdout
     executors = [*tmp_path.glob("work*/app-*/*/lakehouse.zip")]
     assert len(executors) == 2, "each worker's executor was given the library"
