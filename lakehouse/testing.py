@@ -30,11 +30,12 @@ _SMALL = SparkSettings(
     driver_memory="2g",
     conf={
         "spark.sql.shuffle.partitions": 2,
-        # Tests run many small queries once each. To compile code for them, by Spark or by the JVM's optimising
-        # compiler, and to collect the classes again, takes longer than to run them: 40 % less CPU without.
+        # Tests run many small queries once each. To compile code for them, to plan them again between their stages,
+        # and to collect the classes and plans that this makes, takes longer than to run them: half the CPU without.
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.codegen.wholeStage": False,
-        "spark.driver.extraJavaOptions": ("-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xmn700m"),
+        "spark.sql.adaptive.enabled": False,
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:MetaspaceSize=512m -Xmn700m",
         # A worker that dies in native code says where.
         "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
     },
