@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from lakehouse.tables import Commit, Table, TableDiff
     from lakehouse.tracking import Tracker
     from lakehouse.training import TrainingSet
-    from lakehouse.versioning import Lakehouse, Tag
+    from lakehouse.versioning import Branch, Lakehouse, Tag
 
 _HOMES = {
     "Aggregation": "lakehouse.features",
+    "Branch": "lakehouse.versioning",
     "Commit": "lakehouse.tables",
     "Entity": "lakehouse.features",
     "FeatureService": "lakehouse.features",
@@ -56,6 +57,7 @@ _HOMES = {
 
 __all__ = [
     "Aggregation",
+    "Branch",
     "Commit",
     "Entity",
     "FeatureService",

@@ -5,7 +5,7 @@ Both halves answer with text for SQL; neither reads a table. Start at :class:`Ca
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
@@ -44,6 +44,9 @@ class Catalog(Protocol):
 
     def log_folder(self, name: TableName) -> str | None:
         """Return where the table's commits are listed as files; None where only the catalog may be asked."""
+
+    def log_folders(self, names: Sequence[TableName]) -> str | None:
+        """Return a pattern for the log folders of several tables, in their order; None as for one."""
 
     def names(self) -> list[TableName]:
         """Return the tables that are there, sorted, the library's own left out."""
@@ -98,6 +101,12 @@ class PathCatalog:
     def log_folder(self, name: TableName) -> str | None:
         """Return the folder of the table's commit files."""
         return f"{self.folder(name)}/_delta_log"
+
+    def log_folders(self, names: Sequence[TableName]) -> str | None:
+        """Return a pattern for the folders of several tables' commit files, in their order."""
+        # Characters that patterns give a meaning to are not left in names.
+        folders = ",".join(table_folder("", name).removeprefix("/") for name in names)
+        return f"{_globbed(self.root)}/{{{folders}}}/_delta_log"
 
     def names(self) -> list[TableName]:
         """Return the tables under the root, sorted, the library's own left out."""
@@ -211,6 +220,10 @@ class SparkCatalog:
 
     def log_folder(self, name: TableName) -> str | None:
         """Return None: a catalog may commit for its tables, so only it is asked."""
+        return None
+
+    def log_folders(self, names: Sequence[TableName]) -> str | None:
+        """Return None."""
         return None
 
     def names(self) -> list[TableName]:

@@ -17,6 +17,7 @@
     │   └── SchemaMismatchError            which columns, both types
     ├── DuplicateKeysError(ValueError)     duplicate or null keys where a row must be one key
     ├── ConstraintError(ValueError)        a row breaks a rule of its table
+    ├── MergeConflictError(ValueError)     both sides of a merge changed the same
     ├── GateError(ValueError)              a gate refuses a table that was to be published
     │   └── PromotionRefusedError          gates refuse a model version
     ├── ConcurrentWriteError(RuntimeError) another writer was first and a retry would not be safe
@@ -35,6 +36,7 @@ look at facts, not at words. Every message says what was asked, what was found a
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class LakehouseError(Exception):
@@ -314,6 +316,36 @@ class ConstraintError(LakehouseError, ValueError):
 
     def __str__(self) -> str:
         return _sentence(f"{self.table}: {self.problem}", "Nothing was written: repair the rows or change the rule")
+
+
+class MergeConflictError(LakehouseError, ValueError):
+    """Raised when main and what is to be merged into it changed the same; nothing was merged.
+
+    Attributes:
+        what: What was to be merged, such as ``branch fix``.
+        rows: Table to how many of its rows conflict.
+        by_table: Table to a DataFrame of its conflicts: key columns, then ``column``, ``base``, ``ours`` (main's) and
+            ``theirs`` (the branch's) as text, one row a cell. Rows of a table without keys are told with all their
+            columns and the numbers of their copies. Not kept by pickle.
+    """
+
+    def __init__(self, what: str, rows: Mapping[str, int], by_table: Mapping[str, Any] | None = None) -> None:
+        super().__init__(what, dict(rows))
+        self.what, self.rows = what, dict(rows)
+        self.by_table = dict(by_table or {})
+
+    @property
+    def conflicts(self) -> Any:
+        """The DataFrame of the first table that has conflicts, by name; the only one in most cases."""
+        return self.by_table[min(self.by_table)] if self.by_table else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.rows)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{count:,} of {table}" for table, count in sorted(self.rows.items()))
+        hint = "The error's conflicts shows them; on_conflict='ours' keeps main's values, 'theirs' takes the branch's"
+        return _sentence(f"{self.what} can't be merged: rows that main changed too, {told}", hint)
 
 
 class GateError(LakehouseError, ValueError):

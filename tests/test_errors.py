@@ -24,6 +24,7 @@ SAMPLES = [
     errors.SchemaMismatchError("raw.a", {"x": ("int", None)}, "Cast it"),
     errors.DuplicateKeysError("raw.a", ["id"], ["id=1"], "Keep one"),
     errors.ConstraintError("raw.a", "id > 0"),
+    errors.MergeConflictError("branch fix", {"raw.a": 1200, "raw.b": 1}),
     errors.ConcurrentWriteError("raw.a", "merge"),
     errors.StorageError("raw.a", "disk full", "Make room"),
     errors.UnsupportedReadError("raw.a", "it is in an object store"),

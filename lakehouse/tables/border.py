@@ -22,7 +22,11 @@ from lakehouse.errors import (
     VersionNotFoundError,
 )
 
+ROW_MOVED = "LAKEHOUSE_ROW_MOVED"
+"""What a statement raises by itself where a row isn't as it was when the statement was worked out."""
+
 _CONFLICT = re.compile(
+    rf"{ROW_MOVED}|"
     r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|DELTA_VERSIONS_NOT_CONTIGUOUS"
     r"|Concurrent\w+Exception|MetadataChangedException|ProtocolChangedException"
 )

@@ -13,6 +13,7 @@ from lakehouse.tables.border import border, first_line
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.creation import check_condition
+from lakehouse.tables.metadata import settle
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table
 from lakehouse.tables.signing import signed
@@ -24,6 +25,7 @@ _ALIAS = "__lakehouse_target"
 def delete_rows(lake: LakeContext, name: TableName, where: str, *, message: str, inputs: Sequence[str] = ()) -> Commit:
     """Delete; see :meth:`lakehouse.tables.Table.delete`."""
     check_message(message)
+    settle(lake, name)
     check_condition(str(name), "where", read_table(lake, name), where)
     # The condition was read as one expression just now; the line break ends a comment in it. Without an alias of its
     # own, "WHERE (true)" would be read as one with column names.
@@ -42,6 +44,7 @@ def update_rows(
 ) -> Commit:
     """Update; see :meth:`lakehouse.tables.Table.update`."""
     check_message(message)
+    settle(lake, name)
     rows = read_table(lake, name)
     check_columns(str(name), values, rows.columns)
     if not values:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pyspark.sql import SparkSession
 
@@ -16,6 +17,16 @@ Raises TagNotFoundError or BranchNotFoundError.
 """
 
 
+class Horizon(Protocol):
+    """What of a lake's tables may be seen and written while several of them are being changed together."""
+
+    def newest(self, name: TableName) -> int:
+        """Return the newest version that readers may see; raises TableNotFoundError."""
+
+    def settle(self, name: TableName) -> None:
+        """Return when nothing is under way that writers of the table have to wait for."""
+
+
 @dataclass(frozen=True, slots=True)
 class LakeContext:
     """Shared by all tables of one lake.
@@ -25,9 +36,11 @@ class LakeContext:
         catalog: Names to places.
         provenance: Who writes.
         find_named: What a tag or a branch means for a table.
+        horizon: What may be seen and written; None where every commit may be.
     """
 
     spark: SparkSession
     catalog: Catalog
     provenance: Provenance
     find_named: FindNamed
+    horizon: Horizon | None = None

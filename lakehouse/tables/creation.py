@@ -37,6 +37,7 @@ class TableSpec:
         partition_by: Columns whose values name folders.
         cluster_by: Columns that rows are kept together by.
         checks: Name to SQL condition that every row must meet; unlike in SQL, null does not pass.
+        extra: Further table properties, which win.
     """
 
     schema: T.StructType
@@ -44,6 +45,7 @@ class TableSpec:
     partition_by: Sequence[str] = ()
     cluster_by: Sequence[str] = ()
     checks: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     def properties(self) -> dict[str, str]:
         """Return the table properties that say the same, and those that every table of ours has."""
@@ -52,7 +54,9 @@ class TableSpec:
             properties[KEYS] = json.dumps(list(self.keys), ensure_ascii=False)
         if any(_NEEDS_MAPPING & set(name) for name in _names(self.schema)):
             properties["delta.columnMapping.mode"] = "name"
-        return properties | {f"delta.constraints.{name}": check for name, check in self.checks.items()}
+        return (
+            properties | {f"delta.constraints.{name}": check for name, check in self.checks.items()} | dict(self.extra)
+        )
 
 
 def check_spec(lake: LakeContext, name: TableName, spec: TableSpec) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakehouse.sql import quoted
+from lakehouse.sql import literal, quoted
 
 _WORDS = 4
 _HEX_DIGITS = 16
@@ -36,6 +36,12 @@ class RowsDigest:
 
     count: int
     digest: str
+
+
+def canonical_sql(value: str) -> str:
+    """Return the SQL expression for the canonical JSON of a SQL expression."""
+    options = ", ".join(f"{literal(key)}, {literal(option)}" for key, option in CANONICAL_JSON.items())
+    return f"to_json({value}, map({options}))"
 
 
 def rows_digest(rows: DataFrame) -> RowsDigest:

@@ -5,13 +5,15 @@ Start at :func:`read_metadata`.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import types as T
 
 from lakehouse.errors import TableNotFoundError, VersionNotFoundError
+from lakehouse.folders import table_in
 from lakehouse.refs import TableName, nearest_names
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
@@ -92,6 +94,42 @@ def find_version(lake: LakeContext, name: TableName) -> int | None:
     return max((int(match.group(1)) for match in map(_COMMIT_FILE.search, files) if match), default=None)
 
 
+def visible_version(lake: LakeContext, name: TableName) -> int:
+    """Return the newest version that readers may see: of tables that are being changed together, the one before.
+
+    Raises:
+        TableNotFoundError: There is no such table.
+    """
+    return newest_version(lake, name) if lake.horizon is None else lake.horizon.newest(name)
+
+
+def settle(lake: LakeContext, name: TableName) -> None:
+    """Wait, before a write, until nobody is changing the table together with others."""
+    if lake.horizon is not None:
+        lake.horizon.settle(name)
+
+
+def newest_versions(lake: LakeContext, names: Sequence[TableName]) -> list[int | None]:
+    """Return the newest version of each table, None of one that isn't there; looked at in the order of *names*."""
+    pattern = lake.catalog.log_folders(names)
+    if pattern is None:
+        return [find_version(lake, name) for name in names]
+    # One listing for all: a folder that isn't there costs nothing while another is.
+    try:
+        with border(str(names[0]), "version"):
+            files = lake.spark.read.format("text").option("pathGlobFilter", "*.json").load(pattern).inputFiles()
+    except TableNotFoundError:
+        return [None for _ in names]
+    newest: dict[TableName, int] = {}
+    for file in files:
+        *_, schema, table, _, commit = unquote(urlsplit(file).path).split("/")
+        match = _COMMIT_FILE.search(f"/{commit}")
+        if match:
+            name = table_in(schema, table)
+            newest[name] = max(int(match.group(1)), newest.get(name, -1))
+    return [newest.get(name) for name in names]
+
+
 def table_exists(lake: LakeContext, name: TableName) -> bool:
     """Return whether the table is there."""
     return find_version(lake, name) is not None
@@ -111,7 +149,7 @@ def check_version(lake: LakeContext, name: TableName, version: int) -> int:
         TableNotFoundError: There is no such table.
         VersionNotFoundError: It is in the future.
     """
-    newest = newest_version(lake, name)
+    newest = visible_version(lake, name)
     if version > newest:
         raise VersionNotFoundError(str(name), version, 0, newest)
     return version

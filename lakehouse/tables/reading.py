@@ -15,7 +15,7 @@ from lakehouse.refs import At, TableName, format_moment, parse_at
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import read_history
-from lakehouse.tables.metadata import check_version, existing, newest_version
+from lakehouse.tables.metadata import check_version, existing, visible_version
 
 _READ = re.compile(r"SubqueryAlias `((?:[^`\n]|``)+@[0-9]+)`$", re.MULTILINE)
 _ANALYSED = re.compile(r"== Analyzed Logical Plan ==\n(.*?)\n== Optimized Logical Plan ==", re.DOTALL)
@@ -71,7 +71,7 @@ def locate(lake: LakeContext, name: TableName, at: At | None) -> tuple[TableName
         InvalidRefError: A negative version, or a moment without a zone.
     """
     if at is None:
-        return name, newest_version(lake, name)
+        return name, visible_version(lake, name)
     wanted = parse_at(at)
     if isinstance(wanted, int):
         return name, check_version(lake, name, wanted)
@@ -88,7 +88,9 @@ def version_at(lake: LakeContext, name: TableName, moment: datetime) -> int:
             the answer could still change.
     """
     with existing(lake, name, "read"):
+        visible = visible_version(lake, name)
         commits = read_history(lake.spark, lake.catalog.identifier(name), str(name))
+    commits = [commit for commit in commits if commit.version <= visible]
     oldest, newest = commits[-1], commits[0]
     # Clocks of machines differ a little, so the newest commit may lie ahead of ours.
     if moment > max(newest.timestamp, datetime.now(timezone.utc)) or moment < oldest.timestamp:

@@ -22,11 +22,11 @@ from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.files import check_files
 from lakehouse.tables.history import read_history
-from lakehouse.tables.metadata import Metadata, newest_version, read_metadata
+from lakehouse.tables.metadata import Metadata, newest_version, read_metadata, settle
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table, resolve
 from lakehouse.tables.retention import keep_properties
-from lakehouse.tables.signing import signed
+from lakehouse.tables.signing import OWN_TRANSACTIONS, signed
 from lakehouse.tables.writing import committed
 
 _CONSTRAINT = "delta.constraints."
@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 def restore_table(lake: LakeContext, name: TableName, to: At, *, message: str) -> Commit:
     """Restore; see :meth:`lakehouse.tables.Table.restore`."""
     check_message(message)
+    settle(lake, name)
     version = resolve(lake, name, to)
     newest = newest_version(lake, name)
     if version == newest:
@@ -83,6 +84,9 @@ def _transactions(lake: LakeContext, name: TableName, version: int, newest: int)
     last: dict[str, int] = {}
     for action in actions:
         entry = json.loads(action.value)["txn"]
+        if entry["appId"].startswith(OWN_TRANSACTIONS):
+            # An id of ours is used once, so nothing that comes is skipped.
+            continue
         last[entry["appId"]] = max(entry["version"], last.get(entry["appId"], entry["version"]))
     return last
 

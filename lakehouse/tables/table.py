@@ -19,7 +19,14 @@ from lakehouse.tables.diff import TableDiff, diff_versions
 from lakehouse.tables.history import read_history
 from lakehouse.tables.history_merging import merge_periods
 from lakehouse.tables.merging import MergeRules, append_rows_once, merge_rows
-from lakehouse.tables.metadata import existing, newest_version, read_metadata, schema_at, table_exists
+from lakehouse.tables.metadata import (
+    existing,
+    read_metadata,
+    schema_at,
+    settle,
+    table_exists,
+    visible_version,
+)
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_stream, read_table
 from lakehouse.tables.restoring import restore_table
@@ -62,7 +69,7 @@ class Table:
         Raises:
             TableNotFoundError: There is no such table.
         """
-        return newest_version(self._lake, self._name)
+        return visible_version(self._lake, self._name)
 
     @property
     def schema(self) -> T.StructType:
@@ -71,7 +78,7 @@ class Table:
         Raises:
             TableNotFoundError: There is no such table.
         """
-        return schema_at(self._lake, self._name)
+        return schema_at(self._lake, self._name, self.version)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -129,6 +136,7 @@ class Table:
             checks=dict(checks or {}),
         )
         check_spec(self._lake, self._name, spec)
+        settle(self._lake, self._name)
         if self.exists:
             raise TableExistsError(self.name)
         note = self._lake.provenance.note(message)
@@ -389,9 +397,13 @@ class Table:
             TableNotFoundError: There is no such table.
         """
         with existing(self._lake, self._name, "history"):
-            identifier = self._lake.catalog.identifier(self._name)
+            identifier, visible = self._lake.catalog.identifier(self._name), self.version
             commits = read_history(self._lake.spark, identifier, self.name, limit=limit)
-        return [as_stored(self._lake, self._name, commit) for commit in commits]
+            if limit is not None and commits[0].version > visible:
+                hidden = commits[0].version - visible
+                commits = read_history(self._lake.spark, identifier, self.name, limit=limit + hidden)
+        seen = [as_stored(self._lake, self._name, commit) for commit in commits if commit.version <= visible]
+        return seen[:limit]
 
     def _write(self, df: DataFrame, message: str, schema_mode: SchemaMode, inputs: Sequence[str]) -> Write:
         return begin_write(self._lake, self._name, df, message=message, schema_mode=schema_mode, inputs=inputs)

@@ -21,6 +21,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import find_commit
+from lakehouse.tables.metadata import settle
 from lakehouse.tables.provenance import Note, check_message
 from lakehouse.tables.reading import inputs_of
 from lakehouse.tables.signing import signed
@@ -98,6 +99,7 @@ def begin_write(
     _check_frame(str(name), rows)
     named = [str(TableRef.parse(ref)) for ref in name_list(inputs, "inputs")]
     found = inputs_of(rows, str(name))
+    settle(lake, name)
     return Write(lake, name, rows, message, schema_mode, tuple(sorted({*named, *found})))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lakehouse.versioning.receipts import Receipt
     from lakehouse.versioning.registry import Registry
     from lakehouse.versioning.tag_records import Tag
+    from lakehouse.versioning.transaction import Transaction
     from lakehouse.versioning.views import LakeView, TableView
 
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "Registry": "lakehouse.versioning.registry",
     "TableView": "lakehouse.versioning.views",
     "Tag": "lakehouse.versioning.tag_records",
+    "Transaction": "lakehouse.versioning.transaction",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Registry",
     "TableView",
     "Tag",
+    "Transaction",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

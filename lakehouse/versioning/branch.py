@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from lakehouse.errors import BranchNotFoundError
+from lakehouse.quality.gates import Gates
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.diff import TableDiff
@@ -11,6 +12,8 @@ from lakehouse.tables.table import Table
 from lakehouse.versioning.branch_records import BranchRecord
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.clones import on_branch
+from lakehouse.versioning.merge_plans import OnConflict, check_on_conflict
+from lakehouse.versioning.publishing import Merge, Publisher
 
 
 class BranchDiff(Mapping[str, TableDiff]):
@@ -59,12 +62,13 @@ class Branch:
     Args:
         lake: The lake.
         record: The branch's record; its clones are there.
+        publisher: What brings it to main.
     """
 
-    def __init__(self, lake: LakeContext, record: BranchRecord) -> None:
-        self._lake, self._record = lake, record
+    def __init__(self, lake: LakeContext, record: BranchRecord, publisher: Publisher) -> None:
+        self._record, self._publisher = record, publisher
         self._branches = Branches(lake)
-        self._context = on_branch(lake, record)
+        self._context = on_branch(lake, record.name, record.clones)
 
     @property
     def name(self) -> str:
@@ -104,7 +108,11 @@ class Branch:
             DuplicateKeysError: Rows of a table share a key.
         """
         self._check_open()
-        found = {held.name: Table(self._context, held.table).diff(0) for held in self._record.tables}
+        merged = self._publisher.merged_heads(self._record)
+        found = {
+            held.name: Table(self._context, held.table).diff(merged.get(held.stored_as, 0))
+            for held in self._record.tables
+        }
         return BranchDiff(self.name, found)
 
     def log(self, limit: int | None = None) -> list[Commit]:
@@ -120,6 +128,36 @@ class Branch:
         newest = sorted(commits, key=lambda commit: (commit.timestamp, commit.table, commit.version), reverse=True)
         return newest[:limit]
 
+    def merge(self, *, message: str, gates: Gates | None = None, on_conflict: OnConflict | None = None) -> list[Commit]:
+        """Bring what the branch changed since its base to main: three-way, all tables or none, one commit a table.
+
+        Rows are matched by the table's keys. A cell that both sides changed to different values conflicts, and so do
+        a row that one side deleted and the other changed, and one that both added differently. Without keys a row is
+        its whole content. Columns may have been added on either side. The branch stays open and its base moves here.
+
+        Args:
+            message: Why.
+            gates: Checks of :mod:`lakehouse.quality` or functions of a DataFrame, for every table that changes, or by
+                table. They see the table as it would be.
+            on_conflict: ``ours`` keeps main's value where both sides changed one, ``theirs`` takes the branch's; by
+                cell, or the whole row where one was deleted or both added it. None refuses.
+
+        Returns:
+            The commits on main, sorted by table; none for a table where nothing is new.
+
+        Raises:
+            MergeConflictError: Both sides changed the same; its ``conflicts`` shows what. Nothing was merged.
+            GateError: A gate refuses. Nothing was merged.
+            SchemaMismatchError: A side lost a column, or types can't be brought together.
+            DuplicateKeysError: Rows of a side share a key.
+            ConstraintError: A row would break a rule of a table.
+            ConcurrentWriteError: Main kept moving.
+            BranchNotFoundError: The branch was discarded.
+        """
+        self._check_open()
+        check_on_conflict(on_conflict)
+        return self._publisher.publish(Merge(self._record, message, gates, on_conflict))
+
     def discard(self) -> None:
         """End the branch: what was written to it and not merged is lost; ``gc`` frees the room.
 
@@ -127,6 +165,8 @@ class Branch:
             BranchNotFoundError: It was discarded before.
         """
         self._check_open()
+        # What is half-way merged needs the branch's tables to be finished.
+        self._publisher.settle_branch(self._record)
         if not self._branches.close(self._record):
             raise BranchNotFoundError(self.name)
 

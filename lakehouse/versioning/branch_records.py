@@ -64,6 +64,11 @@ class BranchRecord:
     created_at: datetime
     owner: str
 
+    @property
+    def clones(self) -> dict[TableName, TableName]:
+        """Table to clone."""
+        return {held.table: held.clone for held in self.tables}
+
     def get(self, table: str) -> BranchedTable:
         """Return the table of that name.
 

@@ -15,7 +15,7 @@ from lakehouse.refs import TableVersion, nearest_names
 from lakehouse.tables.context import LakeContext
 from lakehouse.versioning.branch_records import BranchedTable, BranchKind, BranchRecord, branches_of
 from lakehouse.versioning.owners import this_process
-from lakehouse.versioning.registry import Registry
+from lakehouse.versioning.registry import BUSY, Registry
 
 _SCHEMA = """
     branch string, generation int, event string, kind string, author string, created_at timestamp, owner string,
@@ -34,7 +34,9 @@ class Branches:
 
     def __init__(self, lake: LakeContext) -> None:
         self._lake = lake
-        self._registry = Registry(lake, "branches", schema=_SCHEMA, keys=["branch", "generation", "event"])
+        self._registry = Registry(
+            lake, "branches", schema=_SCHEMA, keys=["branch", "generation", "event"], properties=BUSY
+        )
 
     def add(self, name: str, tables: Sequence[TableVersion], *, kind: BranchKind = "branch") -> BranchRecord:
         """Record a new branch of *tables* as they are at their versions, with places for its clones.

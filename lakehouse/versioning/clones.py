@@ -5,7 +5,7 @@ given long retention, as for a tag, and the branch's record says which of its ve
 Source: delta-io/delta 4.4.0, CloneTableCommand; docs of shallow clone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lakehouse.catalog import Catalog
@@ -47,6 +47,10 @@ class BranchCatalog:
         """Return where the clone's commits are listed as files."""
         return self._lake.log_folder(self.stored_as(name))
 
+    def log_folders(self, names: Sequence[TableName]) -> str | None:
+        """Return a pattern for the log folders of several clones."""
+        return self._lake.log_folders([self.stored_as(name) for name in names])
+
     def names(self) -> list[TableName]:
         """Return the tables of the branch, sorted."""
         return sorted(self._clones)
@@ -68,15 +72,20 @@ class BranchCatalog:
         return str(self._lake)
 
 
-def on_branch(lake: LakeContext, branch: BranchRecord) -> LakeContext:
-    """Return the context in which tables of the branch are read and written."""
+def on_branch(lake: LakeContext, branch: str, clones: Mapping[TableName, TableName]) -> LakeContext:
+    """Return the context in which tables of a branch are read and written.
+
+    Args:
+        lake: The lake.
+        branch: The branch's name, for messages.
+        clones: Table to clone.
+    """
 
     def refuse(ref: str, table: TableName) -> tuple[TableName, int]:
         hint = "Read it through the lake: lake.read('schema.table@name')"
-        raise InvalidRefError(ref, f"what it names belongs to main; on branch {branch.name!r} only versions do", hint)
+        raise InvalidRefError(ref, f"what it names belongs to main; on branch {branch!r} only versions do", hint)
 
-    clones = {held.table: held.clone for held in branch.tables}
-    return replace(lake, catalog=BranchCatalog(lake.catalog, clones), find_named=refuse)
+    return replace(lake, catalog=BranchCatalog(lake.catalog, clones), find_named=refuse, horizon=None)
 
 
 def ensure_clones(lake: LakeContext, branch: BranchRecord) -> None:

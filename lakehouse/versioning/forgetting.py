@@ -22,7 +22,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.digest import RowsDigest
 from lakehouse.tables.file_history import needed_by, read_file_history
-from lakehouse.tables.metadata import newest_version, not_found, read_metadata, schema_at, table_exists
+from lakehouse.tables.metadata import newest_version, not_found, read_metadata, schema_at, settle, table_exists
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table
 from lakehouse.versioning.archives import clone_of, is_archive
@@ -76,7 +76,10 @@ def forget(
     """Erase persons; see :meth:`lakehouse.versioning.Lakehouse.forget`."""
     why = _MESSAGE if message is None else check_message(message)
     persons = Persons.of(keys)
-    cases = [_case(lake, name, persons) for name in _chosen(lake, tables, persons)]
+    chosen = _chosen(lake, tables, persons)
+    for name in () if dry_run else chosen:
+        settle(lake, name)  # what is half-way published would bring rows back
+    cases = [_case(lake, name, persons) for name in chosen]
     receipt = Receipt(
         uuid.uuid4().hex,
         datetime.now(timezone.utc),
@@ -148,6 +151,7 @@ def _erase(lake: LakeContext, case: _Case, message: str) -> list[ErasedTable]:
         if not is_archive(place):
             case.rows[place] = erase_and_purge(lake, place, case.persons[place], message, holding)
     _rewrite_tags(lake, case, affected, digests, (message, holding))
+    settle(lake, case.name)  # what began meanwhile may have put some back: the receipt tells
     return _delete_and_prove(lake, case, message)
 
 

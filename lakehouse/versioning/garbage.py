@@ -72,6 +72,7 @@ def find_garbage(
     """
     files = read_file_history(lake, name)
     floor = files.version if keep == timedelta(0) else _floor(lake, files, now - keep)
+    floor = floor if protection.since is None else min(floor, protection.since)
     needed = _needed_files(lake, files, floor, protection)
     idle = [file for file in list_files(lake, name, files.location) if file.path not in needed]
     old = [file for file in idle if file.path in files.named]
@@ -100,6 +101,7 @@ def without_needed(lake: LakeContext, garbage: Garbage, protection: Protection) 
 
 def _needed_files(lake: LakeContext, files: FileHistory, floor: int, protection: Protection) -> set[str]:
     """Return the files that all versions from *floor* on and what is protected need."""
+    floor = floor if protection.since is None else min(floor, protection.since)
     needed = needed_by(lake, files, floor) | files.named_since(floor)
     for version in protection.versions:
         needed |= needed_by(lake, files, version)

@@ -5,23 +5,14 @@ A version names the state of one table. A tag names versions of many.
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.catalog import Catalog, PathCatalog, SparkCatalog
 from lakehouse.config import Settings, load_settings
-from lakehouse.errors import BranchExistsError, ConfigError, TagNotFoundError
-from lakehouse.refs import (
-    MAIN,
-    At,
-    TableName,
-    TableRef,
-    TableVersion,
-    check_tag_name,
-    name_list,
-    nearest_names,
-    parse_at,
-)
+from lakehouse.errors import ConfigError, TagNotFoundError
+from lakehouse.refs import MAIN, At, TableName, TableRef, TableVersion, name_list, nearest_names, parse_at
 from lakehouse.schema import schema_digest
 from lakehouse.session import open_session
 from lakehouse.tables.border import border
@@ -30,21 +21,21 @@ from lakehouse.tables.metadata import newest_version, read_metadata, schema_at
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.reading import locate, read_table, resolve
 from lakehouse.tables.table import Table
-from lakehouse.versioning.branch import Branch
+from lakehouse.versioning.branch_records import BranchRecord
+from lakehouse.versioning.branched_lake import BranchedLake
 from lakehouse.versioning.branches import Branches
-from lakehouse.versioning.clones import ensure_clones
 from lakehouse.versioning.hooks import Hooks
+from lakehouse.versioning.publishing import Publisher
 from lakehouse.versioning.registry import Registry
-from lakehouse.versioning.sweeps import check_spared
 from lakehouse.versioning.tag_records import Tag
 from lakehouse.versioning.tagged_lake import TaggedLake
 from lakehouse.versioning.tagging import at_once
 from lakehouse.versioning.tags import Tags
 from lakehouse.versioning.upkeep import Upkeep
-from lakehouse.versioning.views import LakeView
+from lakehouse.versioning.views import LakeView, MainView
 
 
-class Lakehouse(TaggedLake, Upkeep):
+class Lakehouse(TaggedLake, BranchedLake, Upkeep):
     """The tables under a root folder or in a catalog.
 
     Args:
@@ -74,14 +65,17 @@ class Lakehouse(TaggedLake, Upkeep):
         job: str | None = None,
     ) -> None:
         self.spark = spark
-        self._context = LakeContext(
+        context = LakeContext(
             spark, _place(spark, root, catalog), Provenance.of_session(spark, author=author, job=job), self._named
         )
+        self._publisher = Publisher(context)
+        self._context = replace(context, horizon=self._publisher)
         self._tags = Tags(self._context)
         self._branches = Branches(self._context)
         self.hooks = Hooks()
         with border(str(self._context.catalog), "open"):
             self._context.catalog.show_all()
+        self._recover()
 
     @classmethod
     def open(cls, config: str | os.PathLike[str] | Settings) -> "Lakehouse":
@@ -145,51 +139,11 @@ class Lakehouse(TaggedLake, Upkeep):
         """
         return self._context.catalog.location(TableName.parse(table))
 
-    def branch(self, name: str, tables: Sequence[str] | None = None) -> Branch:
-        """Make a branch: tables to change on the side and to merge back or throw away. It copies no data.
-
-        Its base versions stay readable until it is discarded.
-
-        Args:
-            name: The branch's name; as for a tag, not a number or a date.
-            tables: Refs; without ``@`` the newest version. Default: all tables.
-
-        Raises:
-            BranchExistsError: An open branch or a tag has the name.
-            RefError: A ref names nothing that is there.
-        """
-        check_tag_name(name, "branch")
-        if any(tag.name == name for tag in self._tags.all()):
-            raise BranchExistsError(name, "tag")
-        record = self._branches.add(name, self._versions(tables))
-        try:
-            if self._tags.find(name) is not None:
-                raise BranchExistsError(name, "tag")
-            check_spared(self._context, record)
-            ensure_clones(self._context, record)
-        except BaseException:
-            self._branches.close(record)
-            raise
-        return Branch(self._context, record)
-
-    def get_branch(self, name: str) -> Branch:
-        """Return an open branch.
-
-        Raises:
-            BranchNotFoundError: There is none of that name.
-        """
-        record = self._branches.get(name)
-        ensure_clones(self._context, record)
-        return Branch(self._context, record)
-
-    def branches(self) -> list[Branch]:
-        """Return the open branches, the newest first."""
-        return [Branch(self._context, record) for record in self._branches.all()]
-
     def at(self, at: At | Mapping[str, At]) -> LakeView:
         """Return the lake as it was: through a tag, at a moment, or at the version given for each table; or a branch.
 
-        ``"main"`` is the lake as it is.
+        ``"main"`` is the lake as it is: of what is published together it shows all or nothing, however long it is
+        kept.
 
         Raises:
             TagNotFoundError: There is no such tag or branch.
@@ -197,8 +151,10 @@ class Lakehouse(TaggedLake, Upkeep):
         """
         if not isinstance(at, Mapping):
             wanted = parse_at(at)
-            if isinstance(wanted, str) and wanted != MAIN and self._branches.find(wanted) is None:
-                self._tag(wanted)
+            if wanted == MAIN:
+                return MainView(self, self._publisher.snapshot())
+            if isinstance(wanted, str):
+                self._tag_or_branch(wanted)
         return LakeView(self, at)
 
     def registry(self, name: str, *, schema: str, keys: Sequence[str]) -> Registry:
@@ -217,18 +173,20 @@ class Lakehouse(TaggedLake, Upkeep):
     def _named(self, name: str, table: TableName) -> tuple[TableName, int]:
         """Return where the rows of *table* are at a tag or on a branch: what a context asks its lake."""
         if name == MAIN:
-            return table, newest_version(self._context, table)
-        branch = self._branches.find(name)
-        if branch is None:
-            tag = self._tag(name)
-            return tag.place_of(str(table)), tag.version_of(str(table))
-        clone = branch.get(str(table)).clone
+            return table, self._publisher.newest(table)
+        found = self._tag_or_branch(name)
+        if isinstance(found, Tag):
+            return found.place_of(str(table)), found.version_of(str(table))
+        clone = found.get(str(table)).clone
         return clone, newest_version(self._context, clone)
 
-    def _tag(self, name: str) -> Tag:
+    def _tag_or_branch(self, name: str) -> Tag | BranchRecord:
         try:
             return self._tags.get(name)
         except TagNotFoundError as error:
+            branch = self._branches.find(name)
+            if branch is not None:
+                return branch
             names = [tag.name for tag in self._tags.all()] + [branch.name for branch in self._branches.all()]
             raise TagNotFoundError(name, nearest=nearest_names(name, names)) from error
 

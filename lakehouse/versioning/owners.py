@@ -8,7 +8,7 @@ import socket
 from datetime import datetime, timedelta, timezone
 
 _PATIENCE = timedelta(minutes=10)
-"""After that long, a process of another host counts as dead. To be wrong costs double work, not a wrong result."""
+"""To take a process for dead that isn't must cost double work only, not a wrong result."""
 
 
 def this_process() -> str:
@@ -17,16 +17,17 @@ def this_process() -> str:
     return f"{socket.gethostname()}/{pid}/{_start_of(pid) or ''}"
 
 
-def is_alive(owner: str, since: datetime) -> bool:
+def is_alive(owner: str, since: datetime, *, patience: timedelta = _PATIENCE) -> bool:
     """Return whether the process may still be at work.
 
     Args:
         owner: As :func:`this_process` gave it.
         since: When it began what it does, aware.
+        patience: How long after that a process of another host counts as alive.
     """
     host, pid, start = [*owner.split("/"), "", ""][:3]
     if host != socket.gethostname() or not pid.isdigit():
-        return datetime.now(timezone.utc) - since < _PATIENCE
+        return datetime.now(timezone.utc) - since < patience
     if not _is_running(int(pid)):
         return False
     # A number is given to another process some day; its start is not.

@@ -18,17 +18,22 @@ from lakehouse.tables.files import files_at
 from lakehouse.tables.history import read_history
 from lakehouse.tables.metadata import KEYS, Metadata, read_metadata, table_exists
 from lakehouse.tables.retention import short_retention
+from lakehouse.versioning.attendance import is_at_work
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.findings import Finding
 from lakehouse.versioning.inventory import missing_files
 from lakehouse.versioning.owners import is_alive
 from lakehouse.versioning.proofs import Proofs
 from lakehouse.versioning.protection import placed
+from lakehouse.versioning.publications import Publications
 from lakehouse.versioning.sweeps import Sweeps
 from lakehouse.versioning.tag_records import Tag
 
 STALE = timedelta(days=30)
 """How long nobody may write to an open branch before the doctor asks for it."""
+
+LONG = timedelta(minutes=10)
+"""How long tables may be published together before the doctor tells it."""
 
 _AT_ONCE = 8
 _SHOWN = 3
@@ -175,7 +180,24 @@ def find_interrupted_transactions(patient: Patient) -> Iterable[Finding]:
         if branch.kind == "transaction" and not is_alive(branch.owner, branch.created_at):
             tables = ", ".join(held.name for held in branch.tables)
             what = f"a transaction of {branch.author} died before it was published; its files are kept"
-            yield Finding("warning", tables, what, "Lakehouse(…): opening the lake rolls it back")
+            yield Finding("warning", tables, what, "lake.gc(dry_run=False)")
+
+
+def find_open_publication(patient: Patient) -> Iterable[Finding]:
+    """A merge or transaction that was left half-way, or takes long: nobody sees it, and writers wait for it."""
+    publication = Publications(patient.lake).open()
+    if publication is None:
+        return
+    tables, since = (
+        ", ".join(table.name for table in publication.tables),
+        f"{publication.created_at:%Y-%m-%d %H:%M} UTC",
+    )
+    if not is_at_work(publication):
+        what = f"{publication.title} was left half-way at {since}; readers see nothing of it, and writers finish it"
+        yield Finding("warning", tables, what, "Lakehouse(…): opening the lake finishes it or takes it back")
+    elif patient.now - publication.created_at > LONG:
+        what = f"{publication.title} is being published since {since}; writers wait for it"
+        yield Finding("note", tables, what)
 
 
 def find_interrupted_sweeps(patient: Patient) -> Iterable[Finding]:
@@ -195,6 +217,7 @@ PROBES: Mapping[str, Callable[[Patient], Iterable[Finding]]] = {
     "expired tags": find_expired_tags,
     "stale branches": find_stale_branches,
     "interrupted transactions": find_interrupted_transactions,
+    "interrupted publication": find_open_publication,
     "interrupted clean-up": find_interrupted_sweeps,
     "keys": find_tables_without_keys,
 }

@@ -1,7 +1,8 @@
 """What must stay readable beside a table's recent versions: tagged versions, bases and clones of open branches.
 
 Start at :func:`read_protections`. Tags and branches are the only two things that protect; whoever else needs a version
-(a training set, a model) makes a tag.
+(a training set, a model) makes a tag. While tables are being published together, readers still see the versions before:
+those stay, too, and so do the clones that are published.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from lakehouse.refs import TableName, TableVersion
 from lakehouse.tables.context import LakeContext
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.proofs import Proof, Proofs
+from lakehouse.versioning.publications import Publications
 from lakehouse.versioning.tag_records import Tag
 from lakehouse.versioning.tags import Tags
 
@@ -24,11 +26,13 @@ class Protection:
         proofs: Tagged versions whose files are recorded.
         versions: Further versions: tagged ones without a record, and what open branches started from.
         clones: Tables that share its files: of open branches, and of tags from which rows were erased.
+        since: From this version on all stay, as the table is being published; None where it isn't.
     """
 
     proofs: frozenset[Proof] = frozenset()
     versions: frozenset[int] = frozenset()
     clones: frozenset[TableName] = frozenset()
+    since: int | None = None
 
     @property
     def kept(self) -> frozenset[int]:
@@ -41,6 +45,10 @@ class _Gathered:
     proofs: set[Proof] = field(default_factory=set)
     versions: set[int] = field(default_factory=set)
     clones: set[TableName] = field(default_factory=set)
+    since: int | None = None
+
+    def frozen(self) -> Protection:
+        return Protection(frozenset(self.proofs), frozenset(self.versions), frozenset(self.clones), self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +80,16 @@ def read_protections(lake: LakeContext, now: datetime) -> Protections:
             table = gathered.setdefault(held.table, _Gathered())
             table.versions.add(held.base_version)
             table.clones.add(held.clone)
+    publication = Publications(lake).open()
+    for published in () if publication is None else publication.tables:
+        table = gathered.setdefault(published.table, _Gathered())
+        table.since = published.before
+        table.clones.add(TableName.parse(published.stored_as))
     needed = {clone for table in gathered.values() for clone in table.clones}
     dead = {held.clone for branch in branches.discarded_branches() for held in branch.tables}
     gone = [*tags.deleted(), *(tag for tag in tags.all() if tag.is_expired(now))]
     dead |= {TableName.parse(place) for tag in gone for place in tag.stored_as.values()}
-    tables = {
-        name: Protection(frozenset(found.proofs), frozenset(found.versions), frozenset(found.clones))
-        for name, found in gathered.items()
-    }
-    return Protections(tables, frozenset(dead - needed))
+    return Protections({name: found.frozen() for name, found in gathered.items()}, frozenset(dead - needed))
 
 
 def placed(tag: Tag) -> list[tuple[TableName, TableVersion]]:

@@ -4,28 +4,37 @@ Compare-and-swap comes from Delta's commit protocol: :meth:`Registry.add` is a M
 add one key at once the later conflicts, and finds the key taken when it is tried again. Start at :class:`Registry`.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakehouse.errors import ConcurrentWriteError, TableExistsError, TableNotFoundError
+from lakehouse.errors import ConcurrentWriteError, TableExistsError
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
 from lakehouse.rows import local_rows
 from lakehouse.sql import quoted, same_key, with_braces
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.creation import TableSpec, create_empty
-from lakehouse.tables.metadata import newest_version
+from lakehouse.tables.creation import TableSpec, create_with_rows
+from lakehouse.tables.metadata import newest_versions, table_exists
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import retried
 
-_TURNS = threading.RLock()
+_NONE: Mapping[str, str] = MappingProxyType({})
+BUSY: Mapping[str, str] = MappingProxyType(
+    {
+        "delta.logRetentionDuration": "interval 2 days",
+        "delta.deletedFileRetentionDuration": "interval 2 days",
+        "delta.autoOptimize.autoCompact": "true",
+    }
+)
+"""For a registry that every read or write looks at: its log and its files stay few. Its old versions nobody needs."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -37,13 +46,17 @@ class Registry:
         name: Its name in schema ``_lakehouse``.
         schema: Its columns, as DDL text.
         keys: The columns whose values are taken once.
+        properties: Table properties, for when it is made.
     """
 
-    def __init__(self, lake: LakeContext, name: str, *, schema: str, keys: Sequence[str]) -> None:
+    def __init__(
+        self, lake: LakeContext, name: str, *, schema: str, keys: Sequence[str], properties: Mapping[str, str] = _NONE
+    ) -> None:
         self._lake = lake
         self._table = TableName(REGISTRY_SCHEMA, name)
         self._schema = schema
         self._keys = tuple(keys)
+        self._properties = properties
         self._seen: tuple[int, list[Row]] | None = None
 
     @property
@@ -73,13 +86,17 @@ class Registry:
         Returns:
             How many were added.
         """
-        self._ensure(message)
         schema = self._lake.spark.createDataFrame([], self._schema).schema
         values = [tuple(record.get(name) for name in schema.names) for record in records]
         rows = local_rows(self._lake.spark, values, schema)
-        # Delta sees no conflict between two first inserts into an empty table: within a process they take turns.
-        with _TURNS:
-            return retried(lambda: self._insert(rows, message), table=self.name)
+
+        def attempt() -> int:
+            if table_exists(self._lake, self._table):
+                return self._insert(rows, message)
+            self._begin(rows, message)
+            return len(values)
+
+        return retried(attempt, table=self.name)
 
     def rows(self, **equal: object) -> list[Row]:
         """Return the records whose columns have the values given; empty where nothing was ever added.
@@ -91,6 +108,10 @@ class Registry:
             return []
         for column, value in equal.items():
             found = found.where(F.col(quoted(column)).eqNullSafe(F.lit(value)))
+        return self.rows_of(found)
+
+    def rows_of(self, found: DataFrame) -> list[Row]:
+        """Return records that were chosen from :meth:`to_df`, collected as :meth:`rows` does."""
         moments = [column.name for column in found.schema if isinstance(column.dataType, T.TimestampType)]
         # As numbers: a collected timestamp would depend on the time zone of this machine.
         found = found.withColumns({name: F.unix_micros(quoted(name)) for name in moments})
@@ -99,9 +120,8 @@ class Registry:
 
     def latest(self) -> list[Row]:
         """Return all records as :meth:`rows`, read again only where something was added since they were read."""
-        try:
-            version = newest_version(self._lake, self._table)
-        except TableNotFoundError:
+        [version] = newest_versions(self._lake, [self._table])
+        if version is None:
             return []
         seen = self._seen
         if seen is None or seen[0] != version:
@@ -111,9 +131,7 @@ class Registry:
 
     def to_df(self) -> DataFrame | None:
         """Return all records, None where nothing was ever added."""
-        try:
-            newest_version(self._lake, self._table)
-        except TableNotFoundError:
+        if not table_exists(self._lake, self._table):
             return None
         with border(self.name, "read"):
             return self._lake.spark.sql(f"SELECT * FROM {self._lake.catalog.identifier(self._table)}")
@@ -129,17 +147,17 @@ class Registry:
             counts = self._lake.spark.sql(statement, rows=rows).collect()[0]
         return int(counts.num_inserted_rows)
 
-    def _ensure(self, message: str) -> None:
+    def _begin(self, rows: DataFrame, message: str) -> None:
+        """Make the table with its first records, never an empty one: Delta would see no conflict between two inserts.
+
+        Raises:
+            ConcurrentWriteError: Somebody else made it at the same time.
+        """
+        spec = TableSpec(rows.schema, keys=self._keys, extra=self._properties)
         try:
-            newest_version(self._lake, self._table)
-        except TableNotFoundError:
-            spec = TableSpec(self._lake.spark.createDataFrame([], self._schema).schema, keys=self._keys)
-            note = self._lake.provenance.note(message)
-            try:
-                create_empty(self._lake, self._table, spec, note)
-            except (TableExistsError, ConcurrentWriteError):
-                # Somebody else was making it at the same time.
-                return
+            create_with_rows(self._lake, self._table, spec, rows.coalesce(1), self._lake.provenance.note(message))
+        except TableExistsError as error:
+            raise ConcurrentWriteError(self.name, "create") from error
 
 
 def _with_moments(row: Row, moments: Sequence[str]) -> Row:

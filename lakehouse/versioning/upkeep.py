@@ -10,6 +10,7 @@ from lakehouse.versioning.doctor import examine
 from lakehouse.versioning.findings import Diagnosis
 from lakehouse.versioning.forgetting import forget
 from lakehouse.versioning.hooks import Hooks
+from lakehouse.versioning.publishing import Publisher
 from lakehouse.versioning.receipts import Receipt
 
 
@@ -22,6 +23,7 @@ class Upkeep:
 
     hooks: Hooks
     _context: LakeContext
+    _publisher: Publisher
 
     def gc(
         self, keep: str | timedelta = "30d", *, dry_run: bool = True, tables: Sequence[str] | None = None
@@ -29,7 +31,8 @@ class Upkeep:
         """Delete the files that nothing needs, in a dry run only say which.
 
         Kept is what the newest version needs, every version that was the newest at any moment of the last *keep*, every
-        tag that hasn't expired, and every open branch. Expired tags are deleted.
+        tag that hasn't expired, every open branch, and all of tables that are being published together. Expired tags
+        are deleted, and what transactions left whose process died.
 
         Args:
             keep: How long versions stay readable after they were the newest, such as ``30d``; ``0d`` keeps the newest.
@@ -40,6 +43,8 @@ class Upkeep:
             TableNotFoundError: There is no such table.
             ConfigError: *keep* isn't a length of time.
         """
+        if not dry_run:
+            self._publisher.close_dead()
         return collect_garbage(self._context, keep=keep, dry_run=dry_run, tables=tables)
 
     def doctor(self, *, deep: bool = False) -> Diagnosis:

@@ -1,13 +1,13 @@
 """Views: a lake and its tables as they were, or on a branch; read only. Made by :meth:`Lakehouse.at`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from lakehouse.errors import TagNotFoundError
-from lakehouse.refs import At, TableName, TableRef, TableVersion, parse_at
+from lakehouse.refs import MAIN, At, TableName, TableRef, TableVersion, parse_at
 
 
 class ReadableLake(Protocol):
@@ -38,6 +38,33 @@ class LakeView:
                 raise TagNotFoundError("given versions", name, sorted(at))
             at = at[name]
         return TableView(self._lake, TableRef(TableName.parse(name), parse_at(at)))
+
+
+class MainView(LakeView):
+    """The lake as it is: several tables at one state, as far as they are published together.
+
+    What is published later is not seen of any table; of commits to one table, those before it is first looked at are.
+
+    Args:
+        lake: The lake.
+        newest: From a table to the newest version that may be seen.
+    """
+
+    def __init__(self, lake: ReadableLake, newest: Callable[[TableName], int]) -> None:
+        super().__init__(lake, MAIN)
+        self._newest = newest
+        self._versions: dict[TableName, int] = {}
+
+    def table(self, name: str) -> "TableView":
+        """Return the table as it is; the same version whenever it is asked for.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+        """
+        parsed = TableName.parse(name)
+        if parsed not in self._versions:
+            self._versions[parsed] = self._newest(parsed)
+        return TableView(self._lake, TableRef(parsed, self._versions[parsed]))
 
 
 class TableView:

@@ -22,9 +22,8 @@ SCHEMA = "id int, n int"
 
 @pytest.fixture
 def filled(lake, spark):
-    table = lake.table("raw.a")
-    table.create(SCHEMA, keys=["id"], message="start")
-    table.append(spark.createDataFrame([(1, 10), (2, 20)], SCHEMA), message="rows")
+    rows = spark.createDataFrame([(1, 10), (2, 20)], SCHEMA)
+    lake.table("raw.a").merge(rows, keys=["id"], message="rows")
     return lake
 
 
@@ -55,16 +54,17 @@ def test_a_branch_is_opened_again_and_read_by_ref(filled, spark, tmp_path):
     branch.table("raw.a").append(spark.createDataFrame([(7, 7)], SCHEMA), message="seven")
     later = Lakehouse(spark, root=tmp_path / "lake")
     assert [(found.name, found.author) for found in later.branches()] == [("fix", "ada")]
-    assert_rows(later.get_branch("fix").table("raw.a").read(), [(7, 7)], SCHEMA)
+    seven = [(1, 10), (2, 20), (7, 7)]
+    assert_rows(later.get_branch("fix").table("raw.a").read(), seven, SCHEMA)
     for rows in (
         later.read("raw.a@fix"),
         later.table("raw.a").read(at="fix"),
         later.at("fix").table("raw.a").read(),
     ):
-        assert_rows(rows, [(7, 7)], SCHEMA)
+        assert_rows(rows, seven, SCHEMA)
     assert later.at("main").table("raw.a").read().count() == later.read("raw.a@main").count() == 2
     assert later.resolve("raw.a@fix").table_id != later.resolve("raw.a").table_id
-    assert later.read(str(later.resolve("raw.a@fix"))).count() == 1
+    assert later.read(str(later.resolve("raw.a@fix"))).count() == 3
     assert later.tables() == ["raw.a"]
 
 
@@ -105,9 +105,8 @@ def test_a_name_is_taken_once_by_tag_or_branch_and_free_when_it_is_discarded(fil
         filled.branch("june", ["raw.a"])
 
 
-@pytest.mark.parametrize(
-    ("name", "tables", "error"),
-    [
+def test_what_cannot_be_makes_no_branch(filled):
+    for name, tables, error in (
         ("fix", ["raw.nope"], TableNotFoundError),
         ("fix", ["raw.a@9"], VersionNotFoundError),
         ("fix", ["raw.a", "raw.a@0"], InvalidRefError),
@@ -116,17 +115,15 @@ def test_a_name_is_taken_once_by_tag_or_branch_and_free_when_it_is_discarded(fil
         ("main", ["raw.a"], InvalidNameError),
         ("7", ["raw.a"], InvalidNameError),
         ("", ["raw.a"], InvalidNameError),
-    ],
-)
-def test_what_cannot_be_makes_no_branch(filled, name, tables, error):
-    with pytest.raises(error):
-        filled.branch(name, tables)
+    ):
+        with pytest.raises(error):
+            filled.branch(name, tables)
     assert filled.branches() == []
 
 
-@pytest.mark.parametrize("name", ["it's `odd`. ; drop table raw.a; {x} ü", "日本"])
-def test_odd_names_work(lake, spark, name):
-    table = f"od d.t`{{;}}'ü{name[:3]}"
+def test_odd_names_work(lake, spark):
+    name = "it's `odd`. ; drop table raw.a; {x} ü 日本"
+    table = "od d.t`{;}'ü"
     lake.table(table).append(spark.createDataFrame([(1,)], "`n;{} x` int"), message="x")
     lake.branch(name).table(table).append(spark.createDataFrame([(2,)], "`n;{} x` int"), message="y")
     assert lake.read(f"{table}@{name}").count() == 2

@@ -42,4 +42,5 @@ def test_a_number_that_another_process_got_is_not_its_first_owner():
 def test_of_another_host_only_the_time_is_known():
     assert is_alive("elsewhere/1/2", ago(minutes=9))
     assert not is_alive("elsewhere/1/2", ago(minutes=11))
+    assert is_alive("elsewhere/1/2", ago(minutes=11), patience=timedelta(days=7))
     assert not is_alive("", ago(minutes=11))

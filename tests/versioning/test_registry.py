@@ -1,5 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from threading import Barrier
+
+from lakehouse import Lakehouse
 
 SCHEMA = "name string, version int, made timestamp, body string"
 
@@ -24,6 +27,22 @@ def test_of_those_who_add_one_key_at_once_exactly_one_does(lake):
         added = list(pool.map(lambda n: registry.add({"name": "a", "version": n}, message=f"{n}"), range(3)))
     assert sorted(added) == [False, False, True]
     assert [row.version for row in registry.rows()] == [added.index(True)]
+
+
+def test_of_those_who_add_the_first_record_at_once_exactly_one_does_whatever_session_they_have(spark, tmp_path):
+    another = spark.cloneSession if hasattr(type(spark), "cloneSession") else spark.newSession
+    lakes = [Lakehouse(another(), root=tmp_path) for _ in range(3)]
+    for number in range(2):
+        together = Barrier(len(lakes))
+
+        def add(lake, number=number, together=together):
+            registry = lake.registry(f"first{number}", schema=SCHEMA, keys=["name"])
+            together.wait()
+            return registry.add({"name": "a"}, message="first")
+
+        with ThreadPoolExecutor(len(lakes)) as pool:
+            assert sorted(pool.map(add, lakes)) == [False, False, True]
+        assert len(lakes[0].registry(f"first{number}", schema=SCHEMA, keys=["name"]).rows()) == 1
 
 
 def test_a_later_release_may_declare_more_columns(lake):
