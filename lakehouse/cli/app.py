@@ -42,6 +42,7 @@ VERBS = {
     "tag": VerbPlace("tag", "Give versions of tables a name that never moves.", _CHANGE),
     "untag": VerbPlace("tag", "Delete a tag: what it held is protected no longer.", _CHANGE),
     "branch": VerbPlace("branch", "Make a branch: tables to change on the side, without copying them.", _CHANGE),
+    "merge": VerbPlace("merge", "Bring what a branch changed to main: three-way, all its tables or none.", _CHANGE),
     "discard": VerbPlace("branch", "End a branch: what was written to it and not merged is lost.", _CHANGE),
     "restore": VerbPlace("restore", "Make an older version of a table the newest, as a new commit.", _CHANGE),
     "gc": VerbPlace(

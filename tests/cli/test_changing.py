@@ -4,6 +4,7 @@ import json
 import pytest
 
 from lakehouse.cli.app import main
+from tests.versioning.small_tables import small_table
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,35 @@ def test_diff_tag_branch_and_restore(root, capsys, monkeypatch):
     run("diff", "fix", code=1)
     run("untag", "june", "-m", "done", "--yes")
     assert json.loads(run("tags", "--json")) == []
+
+
+def test_merge_says_what_it_did_and_shows_what_conflicts(spark, tmp_path, capsys):
+    from lakehouse import Lakehouse
+
+    def run(*arguments, code=0):
+        assert main([*arguments, "--root", str(tmp_path)]) == code
+        return capsys.readouterr()
+
+    lake = Lakehouse(spark, root=tmp_path)
+    small_table(lake, "raw.t", "id int, n int", [(1, 1), (2, 2)], keys=["id"])
+    side = lake.branch("fix", ["raw.t"]).table("raw.t")
+    side.update({"n": "10"}, where="id = 1", message="ten")
+    made = json.loads(run("merge", "fix", "-m", "bring ten", "--json").out)
+    assert [(commit["table"], commit["version"], commit["message"]) for commit in made] == [("raw.t", 1, "bring ten")]
+    assert "nothing on branch fix is new" in run("merge", "fix", "-m", "again").out
+
+    side.update({"n": "20"}, where="id = 2", message="twenty")
+    lake.table("raw.t").update({"n": "21"}, where="id = 2", message="twenty-one")
+    conflict = {"id": 2, "column": "n", "base": "2", "ours": "21", "theirs": "20"}
+    assert json.loads(run("merge", "fix", "-m", "x", "--json", code=1).out) == {"conflicts": {"raw.t": [conflict]}}
+    told = run("merge", "fix", "-m", "x", code=1)
+    assert [line.split() for line in told.out.splitlines()[-1:]] == [["2", "n", "2", "21", "20"]]
+    assert "can't be merged" in told.err
+    run("merge", "fix", "-m", "x", "--on-conflict", "mine", code=2)
+    run("merge", "nope", "-m", "x", code=1)
+    assert lake.table("raw.t").version == 2
+    assert "raw.t" in run("merge", "fix", "-m", "settle", "--on-conflict", "theirs").out
+    assert [row.n for row in lake.table("raw.t").read().where("id = 2").collect()] == [20]
 
 
 def test_gc_doctor_and_forget_change_nothing_unless_told(root, spark, capsys, monkeypatch, tmp_path):
