@@ -19,6 +19,7 @@ from lakehouse.features.definitions.code import Function, tables_of
 from lakehouse.features.definitions.queries import ENDS_A_TABLE, TableMention, tables_in, with_tables
 from lakehouse.features.pins import Pins
 from lakehouse.refs import TableVersion
+from lakehouse.tables.border import first_line
 from lakehouse.tables.reading import inputs_of
 
 
@@ -169,7 +170,7 @@ def called(view: FeatureView, name: str, function: Function, *arguments: object)
     except LakehouseError:
         raise
     except Exception as error:
-        problem = f"{name} raised {type(error).__name__}: {_first_line(error)}"
+        problem = f"{name} raised {type(error).__name__}: {first_line(error)}"
         raise DefinitionError(_subject(view), problem, "Try it on the rows by hand") from error
 
 
@@ -183,11 +184,7 @@ def understood(view: FeatureView, what: str) -> Iterator[None]:
     try:
         yield
     except (AnalysisException, ParseException) as error:
-        raise DefinitionError(_subject(view), f"{what} can't be understood: {_first_line(error)}", "") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+        raise DefinitionError(_subject(view), f"{what} can't be understood: {first_line(error)}", "") from error
 
 
 def _subject(view: FeatureView) -> str:

@@ -4,6 +4,7 @@ Compare-and-swap comes from Delta's commit protocol: :meth:`Registry.add` is a M
 add one key at once the later conflicts, and finds the key taken when it is tried again. Start at :class:`Registry`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
@@ -54,7 +55,8 @@ class Registry:
     ) -> None:
         self._lake = lake
         self._table = TableName(REGISTRY_SCHEMA, name)
-        self._schema = schema
+        # In a session that says so, DDL's timestamp is one without a zone.
+        self._schema = re.sub(r"\btimestamp\b", "timestamp_ltz", schema)
         self._keys = tuple(keys)
         self._properties = properties
         self._seen: tuple[int, list[Row]] | None = None

@@ -50,3 +50,14 @@ def test_a_later_release_may_declare_more_columns(lake):
     grown = lake.registry("grows", schema="name string, more int", keys=["name"])
     assert grown.add({"name": "b", "more": 1}, message="new")
     assert sorted((row.name, row.more) for row in grown.rows()) == [("a", None), ("b", 1)]
+
+
+def test_moments_are_instants_also_in_a_session_whose_timestamps_have_no_zone(lake, spark):
+    spark.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
+    try:
+        registry = lake.registry("zones", schema="name string, made timestamp", keys=["name"])
+        made = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
+        registry.add({"name": "a", "made": made}, message="first")
+        assert [row.made for row in registry.rows()] == [made]
+    finally:
+        spark.conf.unset("spark.sql.timestampType")
