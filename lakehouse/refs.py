@@ -183,6 +183,7 @@ def parse_moment(moment: str | datetime) -> datetime:
     """
     if isinstance(moment, datetime):
         return to_utc(moment)
+    _check_text(moment)
     # datetime.fromisoformat of Python 3.10 does not know the Z.
     text = moment.strip()
     text = f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text
@@ -192,6 +193,11 @@ def parse_moment(moment: str | datetime) -> datetime:
         if isinstance(error, InvalidRefError):
             raise
         raise InvalidRefError(moment, "not a moment", "Write it as 2026-06-01T00:00:00Z") from error
+
+
+def _check_text(moment: object) -> None:
+    if not isinstance(moment, str):
+        raise InvalidRefError(repr(moment), "not a moment", "Write it as 2026-06-01T00:00:00Z")
 
 
 def to_utc(moment: datetime) -> datetime:

@@ -67,6 +67,12 @@ def test_what_names_no_version_is_refused(at):
         parse_at(at)
 
 
+@pytest.mark.parametrize("moment", [20260601, 1.5, None, np.datetime64("2026-06-01"), "yesterday"])
+def test_what_is_no_moment_is_refused(moment):
+    with pytest.raises(InvalidRefError, match="not a moment"):
+        parse_moment(moment)
+
+
 def test_one_text_in_place_of_a_list_of_names_is_told():
     assert name_list(["a", "b"], "keys") == ("a", "b")
     with pytest.raises(ConfigError, match=r"keys: 'id' is one text, and must be a list. Write keys=\['id'\]"):

@@ -34,6 +34,16 @@ class Pins:
     sizes: dict[str, int] = field(default_factory=dict)
     through: Callable[[FeatureView, str, DataFrame], DataFrame] | None = None
 
+    def __post_init__(self) -> None:
+        """Pin the tables that the caller names: one that isn't there would be asked for in vain, and silently.
+
+        Raises:
+            RefError: As in `pin`.
+        """
+        if isinstance(self.at, Mapping):
+            for table in self.at:
+                self.pin(str(TableName.parse(table)))
+
     def pin(self, ref: str | TableRef) -> TableVersion:
         """Return the version of a table that counts here.
 

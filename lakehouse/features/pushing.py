@@ -59,6 +59,7 @@ def push_rows(view: FeatureView, rows: Any, pins: Pins, *, store_uri: str | None
 
     Raises:
         DefinitionError: The view's events don't each come from one row of one table.
+        MissingColumnsError: The rows lack a key or a moment.
         SchemaError: The rows don't fit the source.
         DuplicateKeysError: Different rows of the push share a key.
         OnlineStoreError: The store can't be reached or written. Where the rows are in the source already, the same push
@@ -67,7 +68,7 @@ def push_rows(view: FeatureView, rows: Any, pins: Pins, *, store_uri: str | None
     began = time.monotonic()
     _check_view(view)
     table = pins.lake.table(str(view.table))
-    frame = pushed_rows(pins.lake.spark, rows, table)
+    frame = pushed_rows(pins.lake.spark, rows, table, view)
     with nullcontext() if store_uri is None else open_store(store_uri, writable=True) as store:
         keys = table.keys or tuple(frame.columns)
         commit = table.append_once(frame, keys=keys, message=f"Push to feature view {view.name}")

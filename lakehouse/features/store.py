@@ -122,6 +122,7 @@ class FeatureStore(OfflineStore):
 
         Raises:
             DefinitionError: The view's source is a query or a function, or its code may look at other rows.
+            MissingColumnsError: The rows lack a key or a moment; nothing is written.
             SchemaError: The rows don't fit the source; nothing is written.
             DuplicateKeysError: Different rows of the push share a key; nothing is written.
             OnlineStoreError: The online store can't be written. Where the rows are in the source already, the same push

@@ -6,6 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from lakehouse.tables.border import border
+
 _SCHEMA = pa.schema([("entities", pa.int64()), ("bytes", pa.int64())])
 
 WRITTEN = "entities bigint, bytes bigint"
@@ -26,8 +28,13 @@ class Written:
 
     @classmethod
     def by(cls, workers: DataFrame) -> "Written":
-        """Run the workers, each of which gives one row of `WRITTEN` a bucket, and return what all wrote."""
-        parts = workers.collect()
+        """Run the workers, each of which gives one row of `WRITTEN` a bucket, and return what all wrote.
+
+        Raises:
+            OnlineStoreError, FeatureOverflowError: A worker's.
+        """
+        with border("online records", "write"):
+            parts = workers.collect()
         return cls(sum(part.entities for part in parts), sum(part.bytes for part in parts))
 
 

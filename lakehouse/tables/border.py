@@ -5,7 +5,7 @@ because Py4J and Spark Connect hand some of Delta's errors over as text only.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -14,7 +14,11 @@ from pyspark.errors import PySparkException
 from lakehouse.errors import (
     ConcurrentWriteError,
     ConstraintError,
+    DefinitionError,
+    FeatureOverflowError,
     LakehouseError,
+    OnDemandError,
+    OnlineStoreError,
     SchemaError,
     StorageError,
     TableExistsError,
@@ -24,6 +28,13 @@ from lakehouse.errors import (
 
 ROW_MOVED = "LAKEHOUSE_ROW_MOVED"
 """What a statement raises by itself where a row isn't as it was when the statement was worked out."""
+
+_WORKERS: Mapping[str, Callable[[str, str], LakehouseError]] = {
+    kind.__name__: kind
+    for kind in (DefinitionError, FeatureOverflowError, OnDemandError, OnlineStoreError, SchemaError)
+}
+_WORKER = re.compile(rf"^lakehouse\.errors\.(?P<name>{'|'.join(_WORKERS)}): (?P<told>[^\n]+)", re.MULTILINE)
+"""What the code that runs on executors may raise, as the last line of the traceback that Spark hands over as text."""
 
 _CONFLICT = re.compile(
     rf"{ROW_MOVED}|"
@@ -82,8 +93,12 @@ def border(table: str, operation: str) -> Iterator[None]:
 
 
 def translated(error: Exception, table: str, operation: str) -> LakehouseError:
-    """Return what *error* means for *table*."""
+    """Return what *error* means for *table*; an error of ours that a Python worker raised comes back as such."""
     text = _told(error)
+    ours = _WORKER.search(text)
+    if ours:
+        subject, _, problem = ours.group("told").partition(": ")
+        return _WORKERS[ours.group("name")](subject, problem)
     constraint = _CONSTRAINT.search(text)
     if constraint:
         rule = _TWICE.split(constraint.group("rest"))[0]

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakehouse.sql import literal, quoted
+from lakehouse.tables.border import border
 
 _WORDS = 4
 _HEX_DIGITS = 16
@@ -53,7 +54,8 @@ def rows_digest(rows: DataFrame) -> RowsDigest:
     content = F.to_json(F.struct(*columns), CANONICAL_JSON) if columns else F.lit("")
     hashes = rows.select(F.sha2(content, 256).alias("row"))
     words = [_word(index).alias(f"word{index}") for index in range(_WORDS)]
-    found = hashes.agg(F.count(F.lit(1)).alias("count"), *words).collect()[0]
+    with border("the rows", "compute"):
+        found = hashes.agg(F.count(F.lit(1)).alias("count"), *words).collect()[0]
     sums = [int(found[f"word{index}"] or 0) % 2**64 for index in range(_WORDS)]
     text = ":".join(map(str, [found["count"], *sums]))
     return RowsDigest(int(found["count"]), hashlib.sha256(text.encode()).hexdigest()[:32])

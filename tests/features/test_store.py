@@ -141,6 +141,9 @@ def test_features_are_read_at_the_version_asked_for(store, spark, labels):
     new = store.get_historical_features(row, DELAYS, timestamp="t").first()
     table.delete(where="delay = 1000", message="and away again")
     assert (old.delay, new.delay) == (30.0, 1000.0)
+    # A table that no view reads may be named, one that isn't there not: it would be asked for in vain, and silently.
+    with pytest.raises(TableNotFoundError, match=r"raw\.arrivals"):
+        store.get_historical_features(row, DELAYS, timestamp="t", at={"raw.arivals": before})
 
 
 @pytest.mark.parametrize(

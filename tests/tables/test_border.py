@@ -1,9 +1,9 @@
 """What Spark and Delta say comes out as an error of ours: one sentence, without what only Spark's authors can use."""
 
 import pytest
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PythonException
 
-from lakehouse.errors import ConstraintError, LakehouseError, SchemaError, TableNotFoundError
+from lakehouse.errors import ConstraintError, FeatureOverflowError, LakehouseError, SchemaError, TableNotFoundError
 from lakehouse.tables.border import first_line, translated
 
 RULE = (
@@ -40,6 +40,15 @@ def test_a_broken_rule_is_told_once_though_py4j_says_everything_twice():
         "raw.flights: CHECK constraint known (delay IS NOT NULL) violated by row with values: - delay : null."
         " Nothing was written: repair the rows or change the rule."
     )
+
+
+def test_an_error_of_ours_that_a_worker_raised_comes_back_with_its_class_and_words():
+    told = "feature 'f' of view 'v': a sum is 9223372036854775808, outside bigint. Cast the column to decimal."
+    text = f'\n  File "x.py", line 1, in attach\n    raise error\nlakehouse.errors.FeatureOverflowError: {told}\n'
+    found = translated(PythonException(text), "the rows", "compute")
+    assert isinstance(found, FeatureOverflowError)
+    assert str(found) == told
+    assert found.subject == "feature 'f' of view 'v'"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from lakehouse import Lakehouse
-from lakehouse.errors import InvalidRefError, MissingColumnsError, TrainingSetError
+from lakehouse.errors import FeatureOverflowError, InvalidRefError, MissingColumnsError, TrainingSetError
 from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView
 from lakehouse.features.store import FeatureStore
 
@@ -125,6 +125,23 @@ def test_what_does_not_fit_leaves_nothing_behind(store, labels):
     assert not store.lake.table("_lakehouse.labels_refused").exists
     with pytest.raises(TrainingSetError, match="there is no record"):
         store.get_training_set("refused")
+
+
+def test_a_sum_outside_its_type_is_our_error_though_a_worker_met_it(store, spark):
+    lake = store.lake
+    most = spark.createDataFrame([("ann", at("2026-01-01"), 2**63 - 1)] * 2, "customer string, at timestamp, n bigint")
+    lake.table("raw.points").append(most, message="points")
+    view = FeatureView(
+        "points", entity=Entity("customer", keys=["customer"]), source="raw.points", timestamp="at",
+        aggregations=[Aggregation("n", "sum", "7d")],
+    )  # fmt: skip
+    lake.table("raw.asked").append(
+        spark.createDataFrame(LABELS, "customer string, t timestamp, y int"), message="asked"
+    )
+    with pytest.raises(
+        FeatureOverflowError, match="feature 'n_sum_7d' of view 'points': a sum is 18446744073709551614"
+    ):
+        store.create_training_set("raw.asked", view, "t", label="y", name="points")
 
 
 def test_pandas_is_refused_above_a_stated_size(made):
