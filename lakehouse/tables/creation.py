@@ -152,7 +152,8 @@ def _sql_type(kind: T.DataType) -> str:
         return f"ARRAY<{_sql_type(kind.elementType)}>"
     if isinstance(kind, T.MapType):
         return f"MAP<{_sql_type(kind.keyType)}, {_sql_type(kind.valueType)}>"
-    return kind.simpleString()
+    # TIMESTAMP alone means what the session says, and there it can be one without a zone.
+    return "TIMESTAMP_LTZ" if isinstance(kind, T.TimestampType) else kind.simpleString()
 
 
 def _names(kind: T.DataType) -> list[str]:
