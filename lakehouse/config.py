@@ -118,6 +118,20 @@ class Settings(Section):
 SettingsT = TypeVar("SettingsT", bound=Section)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one section, of which YAML's readers take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the section's keys and values."""
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"the key {key.value!r} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_settings(path: str | os.PathLike[str], model: type[SettingsT]) -> SettingsT:
     """Return the settings of a YAML file, checked against *model*.
 
@@ -132,8 +146,10 @@ def load_settings(path: str | os.PathLike[str], model: type[SettingsT]) -> Setti
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(file, "", f"can't be read ({error.strerror})", _files_beside(Path(path))) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(file, "", f"not text in UTF-8 ({error.reason} at byte {error.start})") from error
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(file, "", f"not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):

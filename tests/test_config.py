@@ -35,6 +35,9 @@ def test_a_file_is_read_into_a_frozen_record(tmp_path):
         ("spark: {}", "lake", "missing"),
         ("", "", "no settings"),
         ("lake: [", "", "not YAML"),
+        ("lake: {root: /a}\nlake: {root: /b}", "", "the key 'lake' is there twice"),
+        ("lake: {root: /a, root: /b}", "", "the key 'root' is there twice"),
+        ("lake: {root: !!python/object/apply:os.getcwd []}", "", "not YAML"),
         ("lake: {root: '${NOT_SET_ANYWHERE}'}", "lake.root", "NOT_SET_ANYWHERE"),
     ],
 )
@@ -43,6 +46,12 @@ def test_a_wrong_setting_is_told_by_file_key_and_what_would_be_right(tmp_path, t
         settings(tmp_path, text)
     assert (caught.value.file, caught.value.key) == (str(tmp_path / "local.yaml"), key)
     assert told in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "local.yaml").write_bytes(b"lake\xff")
+    with pytest.raises(ConfigError, match="not text in UTF-8"):
+        load_settings(tmp_path / "local.yaml", Settings)
 
 
 def test_a_missing_file_is_told_with_what_lies_beside_it(tmp_path):
