@@ -1,10 +1,10 @@
 """What a table needs of its lake: the session, the place, who writes, and what names mean. No behaviour."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from lakehouse.catalog import Catalog
 from lakehouse.refs import TableName
@@ -37,6 +37,7 @@ class LakeContext:
         provenance: Who writes.
         find_named: What a tag or a branch means for a table.
         horizon: What may be seen and written; None where every commit may be.
+        seen: What was last read of the lake's own records: table to its version then, and the rows.
     """
 
     spark: SparkSession
@@ -44,3 +45,4 @@ class LakeContext:
     provenance: Provenance
     find_named: FindNamed
     horizon: Horizon | None = None
+    seen: dict[TableName, tuple[int, list[Row]]] = field(default_factory=dict, repr=False, compare=False)

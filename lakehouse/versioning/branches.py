@@ -50,7 +50,7 @@ class Branches:
         if not names or twice:
             problem = f"{twice[0]} is in it twice" if twice else "it holds no table"
             raise InvalidRefError(name, f"can't be made: {problem}", "A branch holds one version each of its tables")
-        events = self._registry.rows(branch=name)
+        events = self._registry.latest(branch=name)
         if len(events) % 2:
             raise BranchExistsError(name)
         held = tuple(

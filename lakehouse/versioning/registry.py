@@ -59,7 +59,6 @@ class Registry:
         self._schema = re.sub(r"\btimestamp\b", "timestamp_ltz", schema)
         self._keys = tuple(keys)
         self._properties = properties
-        self._seen: tuple[int, list[Row]] | None = None
 
     @property
     def name(self) -> str:
@@ -120,16 +119,12 @@ class Registry:
         with border(self.name, "read"):
             return [_with_moments(row, moments) for row in found.collect()]
 
-    def latest(self) -> list[Row]:
-        """Return all records as :meth:`rows`, read again only where something was added since they were read."""
-        [version] = newest_versions(self._lake, [self._table])
-        if version is None:
-            return []
-        seen = self._seen
-        if seen is None or seen[0] != version:
-            # What is added in between is read now and again the next time.
-            seen = self._seen = (version, self.rows())
-        return seen[1]
+    def latest(self, **equal: object) -> list[Row]:
+        """Return records as :meth:`rows`, read again only where something was added since the lake last read them.
+
+        All of them are kept in memory: for registries that grow with what people do, not with their data.
+        """
+        return [row for row in self._all() if all(row[column] == value for column, value in equal.items())]
 
     def to_df(self) -> DataFrame | None:
         """Return all records, None where nothing was ever added."""
@@ -137,6 +132,16 @@ class Registry:
             return None
         with border(self.name, "read"):
             return self._lake.spark.sql(f"SELECT * FROM {self._lake.catalog.identifier(self._table)}")
+
+    def _all(self) -> list[Row]:
+        [version] = newest_versions(self._lake, [self._table])
+        if version is None:
+            return []
+        seen = self._lake.seen.get(self._table)
+        if seen is None or seen[0] != version:
+            # What is added in between is read now and again the next time.
+            seen = self._lake.seen[self._table] = (version, self.rows())
+        return seen[1]
 
     def _insert(self, rows: DataFrame, message: str) -> int:
         note = self._lake.provenance.note(message)

@@ -87,14 +87,14 @@ class Sweeps:
 
     def unfinished(self, *, alive: bool) -> list[Sweep]:
         """Return the sweeps that began and didn't end, of processes that may be at work still, or of dead ones."""
-        rows = self._registry.rows()
+        rows = self._registry.latest()
         over = {(row.sweep, row.table) for row in rows if row.event == "end"}
         begun = [_sweep(row) for row in rows if row.event == "begin" and (row.sweep, row.table) not in over]
         return [sweep for sweep in begun if _may_work(sweep) == alive]
 
     def ended_tables(self) -> set[str]:
         """Return the tables of which a sweep came to its end."""
-        return {row.table for row in self._registry.rows(event="end")}
+        return {row.table for row in self._registry.latest(event="end")}
 
     def check(self, versions: Iterable[TableVersion], *, operation: str, since: datetime) -> None:
         """Raise where files of a version are being deleted, or were since a moment.
@@ -114,7 +114,7 @@ class Sweeps:
                     raise ConcurrentWriteError(f"the files of {version} by {sweep.kind}", operation)
 
     def _at_work(self, since: datetime) -> list[Sweep]:
-        rows = self._registry.rows()
+        rows = self._registry.latest()
         ended = {(row.sweep, row.table): row.at for row in rows if row.event == "end"}
         begun = [_sweep(row) for row in rows if row.event == "begin"]
         return [

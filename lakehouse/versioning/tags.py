@@ -130,7 +130,7 @@ class Tags:
         return deleted_tags(self._records())
 
     def _records(self, **equal: object) -> list[dict[str, Any]]:
-        return [row.asDict(recursive=True) for row in self._registry.rows(**equal)]
+        return [row.asDict(recursive=True) for row in self._registry.latest(**equal)]
 
     def _live_events(self, name: str) -> list[Record]:
         for events in histories(self._records(tag=name)):
