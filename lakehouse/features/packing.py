@@ -13,8 +13,10 @@ from lakehouse.features.engine.ordering import Ints
 PACKED = pa.schema([("bucket", pa.int32()), ("side", pa.int32()), ("payload", pa.binary())])
 """Columns of packed rows: the bucket, which rows they are (0 labels, from 1 on the views' events), the rows."""
 
-_FLUSH_BYTES = 32 * 1024 * 1024
-"""Rows are gathered up to this size before they are sorted into buckets."""
+_PAYLOAD_BYTES = 512 * 1024
+"""What a packed value should have: Java's collector treats values from about 1 MiB on as humongous, at a price."""
+_LEAST_BYTES, _MOST_BYTES = 4 * 1024 * 1024, 32 * 1024 * 1024
+"""Rows of at least and at most this size are gathered before they are sorted into buckets."""
 
 
 def buckets_of(hashes: Ints, count: int) -> Ints:
@@ -34,14 +36,14 @@ def pack(batches: Iterator[pa.RecordBatch], *, hashed: str, side: int, count: in
         count: How many buckets there are.
     """
     gathered: list[pa.RecordBatch] = []
-    size = 0
+    size, enough = 0, min(max(count * _PAYLOAD_BYTES, _LEAST_BYTES), _MOST_BYTES)
     for batch in batches:
         if not batch.num_rows:
             continue
         gathered.append(batch)
         # Not nbytes: it follows offsets of lists and maps, which the JVM leaves out where nothing is, and crashes.
         size += batch.get_total_buffer_size()
-        if size >= _FLUSH_BYTES:
+        if size >= enough:
             yield _packed(gathered, hashed, side, count)
             gathered, size = [], 0
     if gathered:

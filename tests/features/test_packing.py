@@ -37,7 +37,7 @@ def test_packed_rows_come_back_once_each_in_their_bucket():
 
 
 def test_rows_are_packed_whenever_enough_have_gathered(monkeypatch):
-    monkeypatch.setattr("lakehouse.features.packing._FLUSH_BYTES", 5_000)
+    monkeypatch.setattr("lakehouse.features.packing._MOST_BYTES", 5_000)
     found = list(pack(iter(rows(1_000).to_batches(50)), hashed="h", side=0, count=2))
     assert len(found) > 5
     assert list(pack(iter(rows(0).to_batches()), hashed="h", side=0, count=2)) == []

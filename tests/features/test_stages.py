@@ -109,7 +109,7 @@ def by_id(batches, schema):
 @pytest.mark.parametrize("most", [20_000, 10**9])
 @pytest.mark.parametrize("names", [["lookup"], ["expiring"], ["windows", "lifetime"], ["percentile", "lookup"]])
 def test_features_are_the_same_bits_however_little_memory_there_is(monkeypatch, names, most):
-    monkeypatch.setattr("lakehouse.features.packing._FLUSH_BYTES", 20_000)
+    monkeypatch.setattr("lakehouse.features.packing._MOST_BYTES", 20_000)
     monkeypatch.setattr("lakehouse.features.cells.CELL_BYTES", most)
     kernels = [KERNELS[name] for name in names]
     asked, happened = labels(), [events(seed) for seed in range(len(kernels))]
@@ -119,7 +119,7 @@ def test_features_are_the_same_bits_however_little_memory_there_is(monkeypatch, 
 
 
 def test_keys_that_share_a_hash_are_told_apart_even_in_slices(monkeypatch):
-    monkeypatch.setattr("lakehouse.features.packing._FLUSH_BYTES", 20_000)
+    monkeypatch.setattr("lakehouse.features.packing._MOST_BYTES", 20_000)
     monkeypatch.setattr("lakehouse.features.cells.CELL_BYTES", 60_000)
     monkeypatch.setitem(globals(), "KNOWN", np.where(np.arange(100) % 20 == HOT, KNOWN[HOT], KNOWN))
     kernels = [KERNELS["lifetime"]]
@@ -130,7 +130,7 @@ def test_keys_that_share_a_hash_are_told_apart_even_in_slices(monkeypatch):
 
 
 def test_a_hot_key_is_cut_by_time_into_cells_that_fit(monkeypatch):
-    monkeypatch.setattr("lakehouse.features.packing._FLUSH_BYTES", 20_000)
+    monkeypatch.setattr("lakehouse.features.packing._MOST_BYTES", 20_000)
     asked, happened = labels(), [events(1)]
     made = stage(asked, happened, [KERNELS["windows"]])
     most = 30_000
