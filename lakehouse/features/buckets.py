@@ -11,8 +11,6 @@ from pyspark.sql import types as T
 
 from lakehouse.errors import SchemaMismatchError
 
-BUCKET = "__bucket"
-
 _BUCKET_BYTES = 64 * 1024 * 1024
 _FILE_TO_ARROW = 5
 """Parquet files of numbers and short texts unpack to about five times their size."""
@@ -54,18 +52,6 @@ def row_bytes(schema: T.StructType) -> int:
 def least_buckets(rows: DataFrame) -> int:
     """Return how many buckets keep all cores of the session of *rows* busy."""
     return max(4, int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 4))
-
-
-def with_bucket(rows: DataFrame, keys: Sequence[Column], count: int, *, spread: Column | None = None) -> DataFrame:
-    """Return *rows* with their bucket, 0 to *count* - 1, in column `BUCKET`.
-
-    Args:
-        rows: Any rows.
-        keys: The key columns, of the same types on both sides that are to meet.
-        count: Number of buckets.
-        spread: What rows with a null key are spread by: they meet nothing, and would all share one bucket.
-    """
-    return rows.withColumn(BUCKET, F.pmod(key_hash(keys, spread=spread), F.lit(count)).cast("int"))
 
 
 def key_hash(keys: Sequence[Column], *, spread: Column | None = None) -> Column:

@@ -151,9 +151,7 @@ def _touched(
         rows = pins.lake.table(pinned.name).changes(before[pinned.name], pinned.version)
         keys = touched_keys(view, rows)
         found = keys if found is None else keys.unionByName(_typed(found, keys))
-    if found is None:
-        return None
-    return found.distinct()
+    return found
 
 
 def _keys(spark: SparkSession, limited: pa.Table) -> DataFrame:

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.errors import OnlineStoreError
-from lakehouse.features.buckets import BUCKET, bucket_count, least_buckets, with_bucket
-from lakehouse.features.columns import column_of
+from lakehouse.features.buckets import bucket_count, least_buckets
 from lakehouse.features.definitions import FeatureService, FeatureView
+from lakehouse.features.gathering import gathered
 from lakehouse.features.pins import Pins
 from lakehouse.features.progress import progress
 from lakehouse.features.sources import Events, read_events
@@ -192,9 +192,8 @@ def write_view(store: OnlineStore, view: FeatureView, pins: Pins, start: Start, 
     # Pinned after the beginning: what was pushed before is in the source, what is pushed later goes in by itself.
     events = read_events(view, replace(pins, versions={}))
     count = bucket_count([events.bytes], least=least_buckets(events.rows))
-    rows = with_bucket(events.rows, [column_of(key) for key in events.kernel.keys], count)
     make = _Full(kernel, store.place, generation, end_us, version_of_inputs(events.inputs))
-    written = Written.by(rows.groupBy(BUCKET).applyInArrow(make.function(), WRITTEN))
+    written = Written.by(gathered([events.rows], events.kernel.keys, count, make.function(), result=WRITTEN))
     publish(store, kernel.view, generation, as_of=end_us, facts=facts_of(events.inputs, start))
     return MaterializedView(
         view=view.name,
@@ -218,8 +217,7 @@ class _Full:
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         def write(events: pa.Table) -> pa.Table:
-            rows = events.drop_columns([BUCKET])
-            records = records_for(self.kernel, rows, end_us=self.end_us, version=self.version)
+            records = records_for(self.kernel, events, end_us=self.end_us, version=self.version)
             with open_store(self.place, writable=True) as store:
                 put_into(store, self.generation, records)
             return written_row(records)

@@ -18,12 +18,11 @@ from lakehouse.features.buckets import bucket_count, common_key_types, key_hash,
 from lakehouse.features.cells import Side
 from lakehouse.features.columns import column_of
 from lakehouse.features.engine import Kernel
+from lakehouse.features.gathering import HASH, PACKED_ROWS
 from lakehouse.features.sources import Events
 from lakehouse.features.stages import Onward, Stage, packer
 
-HASH = "__lakehouse_hash"
 _KEY = "__lakehouse_key_"
-_PACKED = "bucket int, side int, payload binary"
 _FIRST_US = -62_135_596_800_000_000
 
 FEW_LABELS = 100_000
@@ -84,7 +83,7 @@ def with_features(labels: DataFrame, sources: Sequence[Events], asked: Asked, *,
         for hop in hops
     ]
     rows = _hashed_labels(labels, hops, timestamp)
-    moving = rows.mapInArrow(packer(f"{HASH}0", 0, counts[0]), _PACKED)
+    moving = rows.mapInArrow(packer(f"{HASH}0", 0, counts[0]), PACKED_ROWS)
     columns = to_arrow_schema(rows.schema)
     for place, (hop, count) in enumerate(zip(hops, counts, strict=True)):
         sides = [Side(f"{HASH}{place}", columns, None, timestamp)]
@@ -94,7 +93,7 @@ def with_features(labels: DataFrame, sources: Sequence[Events], asked: Asked, *,
                 # By hash: what shares one with a label and isn't its key is told apart where they meet.
                 known = F.broadcast(rows.select(F.col(f"{HASH}{place}").alias(HASH)))
                 happened = happened.join(known, HASH, "left_semi")
-            moving = moving.unionAll(happened.mapInArrow(packer(HASH, number, count), _PACKED))
+            moving = moving.unionAll(happened.mapInArrow(packer(HASH, number, count), PACKED_ROWS))
             sides.append(Side(HASH, to_arrow_schema(happened.schema), item.kernel, timestamp))
             columns = pa.schema([*columns, *item.events.features])
         last = place + 1 == len(hops)
@@ -104,7 +103,7 @@ def with_features(labels: DataFrame, sources: Sequence[Events], asked: Asked, *,
             )
         onward = None if last else Onward(f"{HASH}{place + 1}", counts[place + 1])
         stage = Stage(tuple(sides), columns, onward)
-        kind: T.StructType | str = _spark_schema(labels, sources) if last else _PACKED
+        kind: T.StructType | str = _spark_schema(labels, sources) if last else PACKED_ROWS
         # The bucket is the partition: nothing is merged, and no two buckets wait for one core.
         moving = moving.repartitionById(count, "bucket").groupBy("bucket").applyInArrow(stage.function(), kind)
     return moving

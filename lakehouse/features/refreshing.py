@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lakehouse.errors import OnlineStoreError
-from lakehouse.features.buckets import BUCKET, bucket_count, least_buckets, with_bucket
+from lakehouse.features.buckets import bucket_count, least_buckets
 from lakehouse.features.columns import column_of
+from lakehouse.features.gathering import gathered
 from lakehouse.features.materialization import version_of_inputs
 from lakehouse.features.sources import Events
 from lakehouse.features.written import WRITTEN, Written, written_row
@@ -21,6 +23,9 @@ from lakehouse.online.record_kernel import RecordKernel
 from lakehouse.online.refreshing import Refresh, live_namespaces
 
 _TURNS = 5
+
+FEW_ENTITIES = 100_000
+"""Keys of so many go to every core, so that only their events go anywhere else."""
 
 
 def refresh_entities(
@@ -32,7 +37,7 @@ def refresh_entities(
         store: A writable store.
         events: All events of the view, at the version to be written.
         kernel: What the records are made by.
-        touched: Keys of the entities, distinct, without nulls.
+        touched: Keys of the entities, each at least once, without nulls.
         as_of: The moment that records start from, microseconds.
         now: The moment that those start from which would have ended by then.
 
@@ -44,35 +49,37 @@ def refresh_entities(
     """
     refresh = Refresh(kernel, version_of_inputs(events.inputs), as_of, now, ())
     done = Written(0, 0)
-    for _ in range(_TURNS):
-        _, document = store.metadata()
-        places = live_namespaces(document, kernel, store.uri)
-        if set(places) <= set(refresh.namespaces):
-            break
-        refresh = replace(refresh, namespaces=places)
-        done = _refreshed(store.place, events, touched, refresh)
-    else:
-        problem = f"view {kernel.view.name!r} was materialized {_TURNS} times while some of its records were written"
-        raise OnlineStoreError(f"online store {store.uri!r}", problem, "Run it again")
-    return done
+    # Asked for three times: how many there are, whose events are wanted, and who has none.
+    touched = touched.persist()
+    try:
+        count = touched.count()
+        wanted = F.broadcast(touched) if count <= FEW_ENTITIES else touched.distinct()
+        for _ in range(_TURNS):
+            _, document = store.metadata()
+            places = live_namespaces(document, kernel, store.uri)
+            if not count or set(places) <= set(refresh.namespaces):
+                return done
+            refresh = replace(refresh, namespaces=places)
+            done = _refreshed(store.place, events, wanted, refresh)
+    finally:
+        touched.unpersist()
+    problem = f"view {kernel.view.name!r} was materialized {_TURNS} times while some of its records were written"
+    raise OnlineStoreError(f"online store {store.uri!r}", problem, "Run it again")
 
 
 def _refreshed(place: str, events: Events, touched: DataFrame, refresh: Refresh) -> Written:
-    keys = list(events.kernel.keys)
-    rows, asked = events.rows, touched
+    keys, rows = events.kernel.keys, events.rows
     if keys:
-        rows = rows.join(asked, on=keys, how="left_semi")
+        own = rows.join(touched, on=list(keys), how="left_semi").select(*map(column_of, rows.columns))
+        count = bucket_count([events.bytes], least=least_buckets(rows))
+        sides = [touched.select(*map(column_of, keys)), own]
     else:
-        asked = asked.limit(1)
-    count = bucket_count([events.bytes], least=least_buckets(rows)) if keys else 1
-    left = with_bucket(asked, [column_of(key) for key in keys], count)
-    right = with_bucket(rows.select(*map(column_of, events.rows.columns)), [column_of(key) for key in keys], count)
-    grouped = left.groupBy(BUCKET).cogroup(right.groupBy(BUCKET))
-    return Written.by(grouped.applyInArrow(_writer(place, refresh), WRITTEN))
+        sides, count = [touched.limit(1), rows], 1
+    return Written.by(gathered(sides, keys, count, _writer(place, refresh), result=WRITTEN))
 
 
 def _writer(place: str, refresh: Refresh) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def write(touched: pa.Table, events: pa.Table) -> pa.Table:
-        return written_row(refresh.write(place, touched.drop_columns([BUCKET]), events.drop_columns([BUCKET])))
+        return written_row(refresh.write(place, touched, events))
 
     return write

@@ -102,7 +102,7 @@ _LOOKS_FURTHER = re.compile(r"\bover\b|\bselect\b", re.IGNORECASE)
 
 
 def touched_keys(view: FeatureView, rows: DataFrame) -> DataFrame:
-    """Return the keys of the entities whose events come from some rows of the source: distinct, without nulls.
+    """Return the keys of the entities whose events come from some rows of the source: no nulls, each at least once.
 
     Args:
         view: A view that `is_row_by_row`.
@@ -111,7 +111,7 @@ def touched_keys(view: FeatureView, rows: DataFrame) -> DataFrame:
     shaped = _with_code(rows, view, source=str(view.table))
     if not view.keys:
         return shaped.select(F.lit(1).alias("__any")).limit(1)
-    return shaped.select(*[column_of(key) for key in view.keys]).dropna().distinct()
+    return shaped.select(*[column_of(key) for key in view.keys]).dropna()
 
 
 def newest_moment(view: FeatureView, rows: DataFrame) -> int:

@@ -56,7 +56,7 @@ class Stage:
 
     def attach(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the labels of one bucket with their features, packed where they go onward."""
-        found = self._answered(Bucket(self.sides).cells(_arriving(batches)))
+        found = self._answered(Bucket(self.sides).cells(arriving(batches)))
         if self.onward is not None:
             yield from pack(found, hashed=self.onward.hashed, side=0, count=self.onward.count)
         else:
@@ -102,7 +102,8 @@ def packer(hashed: str, side: int, count: int) -> Packer:
     return packed
 
 
-def _arriving(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Buffer]]:
+def arriving(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Buffer]]:
+    """Yield side and payload of packed rows, as they come."""
     for batch in batches:
         for side, payload in zip(batch.column("side").to_pylist(), batch.column("payload"), strict=True):
             yield side, payload.as_buffer()

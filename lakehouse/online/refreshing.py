@@ -36,7 +36,7 @@ class Refresh:
         """Return the records of the entities of *touched*; one without events is told to be gone.
 
         Args:
-            touched: Their keys, one row each.
+            touched: Their keys, each at least once.
             events: All their events, and no others.
         """
         records = self._moved(records_for(self.kernel, events, end_us=self.as_of, version=self.version), events)
