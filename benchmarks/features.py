@@ -85,7 +85,7 @@ class Bench:
         if isinstance(query, str):
             names = [item[0] for item in self.duck.execute(f"describe {query}").fetchall() if item[0] != "id"]
             sums = [f"count({n}), sum({n}::double * (id % 1000 + 1))" for n in names]
-            row = self.duck.execute(f"select count(id), {', '.join(sums)} from ({query})").fetchone()
+            row = self.duck.execute(f"select count(id), {', '.join(sums)} from ({query})").fetchall()[0]
         else:
             names = [name for name in query.columns if name not in ("id", "k", "t", *KEYED) and name[0] != "x"]
             weight = F.col("id") % 1000 + 1
