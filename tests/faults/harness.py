@@ -5,7 +5,7 @@ worker process (:mod:`tests.faults.worker`) does one step after the other until 
 Then the step during which it died is done again in this process, and everything up to it is checked; the next worker
 goes on.
 
-Small in the suite; at full size by ``LAKEHOUSE_FAULTS=full ./run-tests.sh tests/faults``.
+Small in the suite; at full size by ``LAKEHOUSE_FAULTS=full ./run-tests.sh tests/faults tests/versioning``.
 """
 
 import os
@@ -20,10 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from lakehouse import Lakehouse
 from tests.faults.scenarios import SCENARIOS
 
 FULL = os.environ.get("LAKEHOUSE_FAULTS") == "full"
+thorough = pytest.mark.skipif(not FULL, reason="many commits of several tables: LAKEHOUSE_FAULTS=full")
 HOME = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 180
 
