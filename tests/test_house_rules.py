@@ -54,7 +54,7 @@ def test_public_functions_take_no_bag_of_keywords():
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.args.kwarg is not None
     ]
     # Where the names are columns or entries of a record, not options.
-    named = (" rows", " note", " with_keys")
+    named = (" rows", " latest", " note", " with_keys")
     assert [entry for entry in found if not entry.endswith(named)] == []
 
 
