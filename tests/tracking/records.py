@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from lakehouse.errors import TableNotFoundError
 from lakehouse.refs import TableVersion
+from lakehouse.versioning.hooks import Hooks
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class FolderLake:
 
     root: str = "/srv/lake"
     spark: None = None
+    hooks: Hooks = field(default_factory=Hooks, compare=False)
 
     @property
     def schema(self) -> T.StructType:
