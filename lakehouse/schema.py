@@ -30,19 +30,22 @@ class SchemaChange:
         added: New column to its type.
         removed: Gone column to the type that it had.
         changed: Column to (old type, new type).
+        renamed: Old name to new name, where it is known that the column is the same.
     """
 
     added: Mapping[str, str] = field(default_factory=dict)
     removed: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
+        return bool(self.added or self.removed or self.changed or self.renamed)
 
     def __str__(self) -> str:
         lines = [f"+ {name} {kind}" for name, kind in self.added.items()]
         lines += [f"- {name} {kind}" for name, kind in self.removed.items()]
         lines += [f"~ {name} {old} -> {new}" for name, (old, new) in self.changed.items()]
+        lines += [f"~ {old} is now called {new}" for old, new in self.renamed.items()]
         return "\n".join(lines) or "no change"
 
 

@@ -18,6 +18,7 @@ from lakehouse.errors import StorageError, TableNotFoundError, UnsupportedReadEr
 from lakehouse.inspection.types import column_views
 from lakehouse.inspection.views import ColumnView
 from lakehouse.tables.commits import Commit, commit_of
+from lakehouse.tables.row_counts import RowCounts, counts_of, lacks_counts, with_counts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _COMMIT_FILE = re.compile(r"([0-9]{20})\.json")
@@ -132,7 +133,27 @@ class DeltaFiles:
             raise StorageError(self.name, f"commit {version} can't be read ({error})") from error
         moment = entry.get("inCommitTimestamp")
         facts = {"operation": None, **entry}
-        return commit_of(self.name, version, written if moment is None else _moment(moment), facts)
+        commit = commit_of(self.name, version, written if moment is None else _moment(moment), facts)
+        return with_counts(commit, self._row_counts(file, version)) if lacks_counts(commit) else commit
+
+    def _row_counts(self, file: str, version: int) -> RowCounts:
+        """Return the rows that a commit's files tell; nothing of one that is gone by now."""
+        try:
+            with open(file, encoding="utf-8") as lines:
+                return counts_of(lines, lambda: self._records(version - 1))
+        except OSError:
+            return RowCounts(None, None)
+
+    def _records(self, version: int) -> dict[str, int | None]:
+        """Return the rows of each file of a version, deleted ones included, by its path in the log."""
+        try:
+            with self._border():
+                files = DeltaTable(self.folder, version=version).get_add_actions(flatten=True)
+        except (StorageError, UnsupportedReadError):
+            return {}
+        if "num_records" not in files.column_names:
+            return {}
+        return dict(zip(files.column("path").to_pylist(), files.column("num_records").to_pylist(), strict=True))
 
     @contextmanager
     def _border(self) -> Iterator[None]:

@@ -10,17 +10,17 @@ from lakehouse.lazy_names import lazy_names
 if TYPE_CHECKING:
     from lakehouse.schema import SchemaChange
     from lakehouse.tables.commits import Commit
-    from lakehouse.tables.diff import DiffSummary, TableDiff
     from lakehouse.tables.digest import RowsDigest, rows_digest
     from lakehouse.tables.table import Table
+    from lakehouse.tables.table_diff import DiffSummary, TableDiff
 
 _HOMES = {
     "Commit": "lakehouse.tables.commits",
-    "DiffSummary": "lakehouse.tables.diff",
+    "DiffSummary": "lakehouse.tables.table_diff",
     "RowsDigest": "lakehouse.tables.digest",
     "SchemaChange": "lakehouse.schema",
     "Table": "lakehouse.tables.table",
-    "TableDiff": "lakehouse.tables.diff",
+    "TableDiff": "lakehouse.tables.table_diff",
     "rows_digest": "lakehouse.tables.digest",
 }
 

@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.errors import ConcurrentWriteError, SchemaError, TableExistsError, TableNotFoundError
-from lakehouse.schema import check_mode, fit
+from lakehouse.schema import check_columns, check_mode, fit
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.creation import TableSpec, check_condition, check_spec, create_with_rows
 from lakehouse.tables.metadata import read_metadata, schema_at
 from lakehouse.tables.retention import keep_properties
-from lakehouse.tables.writing import Write, committed, enable, retried, shaped, write_out
+from lakehouse.tables.writing import Write, committed, retried, set_properties, shaped, write_out
 
 _GROWING = ("strict", "additive", "widen")
 _WIDENING = "delta.enableTypeWidening"
@@ -67,6 +67,7 @@ def overwrite_rows(write: Write, where: str | None) -> Commit:
 
 def _replace_schema(write: Write) -> Commit:
     before = read_metadata(write.lake, write.name)
+    check_columns(f"what was given for {write.table}", before.keys, write.rows.columns)
     commit = _overwrite(write, write.rows, {"overwriteSchema": "true"})
     keep_properties(write.lake, write.name, before)
     return commit
@@ -98,4 +99,4 @@ def ensure_widening(write: Write) -> None:
     """Let columns of the table grow: a property that a table without it gets in a commit of its own, once."""
     properties = read_metadata(write.lake, write.name).properties
     if properties.get(_WIDENING) != "true":
-        enable(write.lake, write.name, write.note(), _WIDENING)
+        set_properties(write.lake, write.name, write.note(), {_WIDENING: "true"})

@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-_INSERTED = ("numTargetRowsInserted", "numOutputRows")
-_UPDATED = ("numTargetRowsUpdated", "numUpdatedRows")
-_DELETED = ("numTargetRowsDeleted", "numDeletedRows")
+_SAYS_ALL = {
+    "MERGE": ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted"),
+    "UPDATE": ("", "numUpdatedRows", ""),
+    "DELETE": ("", "", "numDeletedRows"),
+    "CREATE TABLE AS SELECT": ("numOutputRows", "", ""),
+}
+"""Operations whose metrics tell what came in, changed and went; empty where that is nothing."""
+
+_APPENDS = {"WRITE": "Append", "STREAMING UPDATE": "Append"}
+_CHANGES_NO_ROW = (
+    "CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "ADD COLUMNS", "RENAME COLUMN", "DROP COLUMNS",
+    "CHANGE COLUMN", "CHANGE COLUMNS", "ADD CONSTRAINT", "DROP CONSTRAINT", "OPTIMIZE", "REORG", "CLUSTER BY",
+    "VACUUM START", "VACUUM END", "UPGRADE PROTOCOL", "ADD FEATURE", "DROP FEATURE", "COMPUTE STATS",
+)  # fmt: skip
 _BYTES = ("numTargetBytesAdded", "numOutputBytes", "numAddedBytes", "restoredFilesSize")
 
 
@@ -30,10 +41,10 @@ class Commit:
         git_commit: Commit of the code.
         inputs: Refs of what was read for it, as ``schema.table@version``, sorted.
         run_id: One id for all commits of one run.
-        rows_inserted: Rows that came in; None where Delta doesn't say.
+        rows_inserted: Rows that came in; None where neither Delta's metrics nor the files' statistics tell.
         rows_updated: Rows that changed, likewise.
-        rows_deleted: Rows that went, likewise.
-        bytes_added: Size of the files that it added, likewise.
+        rows_deleted: Rows that went, likewise. An overwrite deletes every row that it replaces.
+        bytes_added: Size of the files that it added; None where Delta doesn't say.
         undid: For a restore, the commits that it undid as ``version operation: message``, newest first.
         facts: Everything in the commit's metadata, our own entries included.
         metrics: Delta's own numbers.
@@ -79,10 +90,12 @@ def commit_of(table: str, version: int, timestamp: datetime, entry: Mapping[str,
         table: ``schema.table``.
         version: The version that it made.
         timestamp: When, aware, UTC.
-        entry: Delta's own fields: ``operation``, ``operationMetrics``, ``userMetadata`` and ``userName``.
+        entry: Delta's own fields: ``operation``, ``operationParameters``, ``operationMetrics``, ``userMetadata`` and
+            ``userName``.
     """
     facts = _facts(entry.get("userMetadata"))
     metrics = {name: str(value) for name, value in (entry.get("operationMetrics") or {}).items()}
+    inserted, updated, deleted = _rows(entry["operation"], entry.get("operationParameters") or {}, metrics)
     return Commit(
         table=table,
         version=version,
@@ -94,14 +107,34 @@ def commit_of(table: str, version: int, timestamp: datetime, entry: Mapping[str,
         git_commit=facts.get("git_commit"),
         inputs=tuple(facts.get("inputs") or ()),
         run_id=facts.get("run_id"),
-        rows_inserted=_first(metrics, _INSERTED),
-        rows_updated=_first(metrics, _UPDATED),
-        rows_deleted=_first(metrics, _DELETED),
+        rows_inserted=inserted,
+        rows_updated=updated,
+        rows_deleted=deleted,
         bytes_added=_first(metrics, _BYTES),
         undid=tuple(facts.get("undid") or ()),
         facts=facts,
         metrics=metrics,
     )
+
+
+def _rows(
+    operation: str, parameters: Mapping[str, Any], metrics: Mapping[str, str]
+) -> tuple[int | None, int | None, int | None]:
+    """Return the rows that came in, changed and went, as far as operation and metrics tell."""
+    if operation in _CHANGES_NO_ROW:
+        return 0, 0, 0
+    if operation in _APPENDS and _APPENDS[operation] == _word(parameters.get("mode", parameters.get("outputMode"))):
+        return _first(metrics, ("numOutputRows",)), 0, 0
+    names = _SAYS_ALL.get(operation, ())
+    if names and all(name in metrics for name in names if name):
+        inserted, updated, deleted = [int(metrics[name]) if name else 0 for name in names]
+        return inserted, updated, deleted
+    return None, None, None
+
+
+def _word(value: object) -> str:
+    """Return a parameter of an operation without the quotes that some writers leave around it."""
+    return str(value or "").strip('"')
 
 
 def _facts(text: str | None) -> dict[str, Any]:

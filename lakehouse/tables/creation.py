@@ -3,7 +3,6 @@
 Start at :class:`TableSpec`; the two functions make a table empty or with its first rows.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,16 +10,18 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from lakehouse.errors import SchemaError
+from lakehouse.errors import SchemaError, TableExistsError
 from lakehouse.refs import TableName
 from lakehouse.schema import check_columns
 from lakehouse.sql import literal, properties_list, quoted, quoted_list
 from lakehouse.tables.border import border, first_line
+from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.metadata import KEYS
-from lakehouse.tables.provenance import Note
+from lakehouse.tables.metadata import KEYS, keys_text, settle, table_exists
+from lakehouse.tables.provenance import Note, check_message
 from lakehouse.tables.retention import RETENTION
 from lakehouse.tables.signing import signed
+from lakehouse.tables.writing import committed
 
 _NEEDS_MAPPING = frozenset(" ,;{}()\n\t=")
 """Characters that Parquet doesn't take in a column's name: Delta then maps names to others."""
@@ -51,7 +52,7 @@ class TableSpec:
         """Return the table properties that say the same, and those that every table of ours has."""
         properties = dict(RETENTION)
         if self.keys:
-            properties[KEYS] = json.dumps(list(self.keys), ensure_ascii=False)
+            properties[KEYS] = keys_text(self.keys)
         if any(_NEEDS_MAPPING & set(name) for name in _names(self.schema)):
             properties["delta.columnMapping.mode"] = "name"
         return (
@@ -89,6 +90,28 @@ def check_condition(table: str, what: str, rows: DataFrame, condition: str) -> N
         rows.where(condition).schema  # noqa: B018
     except (AnalysisException, ParseException) as error:
         raise SchemaError(table, f"{what} ({condition}): {first_line(error)}") from error
+
+
+def read_schema(lake: LakeContext, name: TableName, schema: T.StructType | str) -> T.StructType:
+    """Return the columns that a StructType or DDL text describes.
+
+    Raises:
+        SchemaError: The text can't be read.
+    """
+    with border(str(name), "read the schema"):
+        return lake.spark.createDataFrame([], schema).schema
+
+
+def create_table(lake: LakeContext, name: TableName, spec: TableSpec, *, message: str) -> Commit:
+    """Make the table without rows, as version 0; see :meth:`lakehouse.tables.Table.create`."""
+    check_message(message)
+    check_spec(lake, name, spec)
+    settle(lake, name)
+    if table_exists(lake, name):
+        raise TableExistsError(str(name))
+    note = lake.provenance.note(message)
+    create_empty(lake, name, spec, note)
+    return committed(lake, name, note)
 
 
 def create_empty(lake: LakeContext, name: TableName, spec: TableSpec, note: Note) -> None:

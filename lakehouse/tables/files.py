@@ -21,7 +21,7 @@ from lakehouse.tables.log import Log, absolute, plain_path, read_log
 
 _SHOWN = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 """Digits of base 85 as Delta writes the ids of deletion vectors."""
 
 
@@ -225,7 +225,7 @@ def _word(digits: Column, start: int) -> Column:
     """Return five digits of base 85 from *start* on as the number that they are."""
     value = F.lit(0).cast("bigint")
     for place in range(start, start + 5):
-        value = value * 85 + F.instr(F.lit(_Z85), F.substring(digits, place, 1)) - 1
+        value = value * 85 + F.instr(F.lit(Z85), F.substring(digits, place, 1)) - 1
     return value
 
 

@@ -19,7 +19,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.digest import CANONICAL_JSON
 from lakehouse.tables.keys import check_unique
-from lakehouse.tables.metadata import read_metadata, schema_at
+from lakehouse.tables.metadata import read_keys, schema_at
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import Write, committed, retried, shaped
 
@@ -49,7 +49,7 @@ def _merge(write: Write, asked: Sequence[str], effective_at: str) -> Commit | No
     except TableNotFoundError:
         return _create(write, asked, effective_at)
     check_columns(write.table, _PERIOD, schema.names)
-    keys = _keys(write, asked, read_metadata(write.lake, write.name).keys)
+    keys = _keys(write, asked, read_keys(write.lake, write.name))
     wanted = T.StructType([column for column in schema if column.name not in (VALID_TO, IS_CURRENT)])
     renamed = write.rows.withColumnRenamed(effective_at, VALID_FROM)
     fitted = fit(write.table, wanted, renamed.schema, "strict")

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from lakehouse.errors import DuplicateKeysError
 from lakehouse.sql import literal, quoted
 from lakehouse.tables.border import border
+from lakehouse.tables.digest import CANONICAL_JSON
 
 _EXAMPLES = 5
 _COUNT = "__rows"
@@ -33,7 +34,7 @@ def check_unique(table: str, rows: DataFrame, keys: Sequence[str], *, nulls: boo
         DuplicateKeysError: With some of the keys.
     """
     counted = rows.groupBy(*_columns(keys)).agg(F.count(F.lit(1)).alias(_COUNT))
-    ranged = [column for column in rows.schema if column.name in keys and _bound_text(column.dataType)]
+    ranged = _ranged(rows, keys)
     bounds = [bound for column in ranged for bound in _bounds(column)]
     incomplete = F.max(_any_null(keys)).alias("nulls")
     with border(table, "look for duplicate keys"):
@@ -50,26 +51,35 @@ def check_unique(table: str, rows: DataFrame, keys: Sequence[str], *, nulls: boo
     return _range_condition(found, ranged)
 
 
-def newest_per_key(table: str, rows: DataFrame, keys: Sequence[str], sequence: str) -> DataFrame:
-    """Return the row of each key whose *sequence* is greatest; same columns.
+def newest_per_key(table: str, rows: DataFrame, keys: Sequence[str], sequence: str) -> tuple[DataFrame, str]:
+    """Return the row of each key whose *sequence* is greatest, and the range of the keys as :func:`check_unique` does.
 
-    Rows that are equal in every column count as one.
+    The columns stay. Rows that are equal in every column count as one.
 
     Raises:
         DuplicateKeysError: A key is null, a sequence is null, or different rows share the greatest sequence of a key.
     """
     order = F.col(quoted(sequence))
-    content = F.to_json(F.struct("*"))
+    content = F.to_json(F.struct("*"), CANONICAL_JSON)
     versions = rows.groupBy(*_columns(keys), order.alias(_RANKED)).agg(F.countDistinct(content).alias(_COUNT))
     ties = versions.groupBy(*_columns(keys)).agg(
         F.max_by(_COUNT, _RANKED).alias(_COUNT), F.max(F.col(_RANKED).isNull()).alias(_RANKED)
     )
-    found = ties.where((F.col(_COUNT) > 1) | F.col(_RANKED) | _any_null(keys)).limit(_EXAMPLES)
+    bad = (F.col(_COUNT) > 1) | F.col(_RANKED) | _any_null(keys)
+    ranged = _ranged(rows, keys)
+    bounds = [bound for column in ranged for bound in _bounds(column)]
     hint = f"One row a key has to have the greatest {sequence!r}, and none a null there"
     with border(table, "look for duplicate keys"):
-        _refuse(table, keys, found.collect(), hint)
+        found = ties.agg(F.max(bad).alias("bad"), *bounds).collect()[0]
+        if found["bad"]:
+            _refuse(table, keys, ties.where(bad).limit(_EXAMPLES).collect(), hint)
     winners = rows.groupBy(*_columns(keys)).agg(F.max_by(F.struct("*"), order).alias(_RANKED))
-    return winners.select(f"{_RANKED}.*")
+    return winners.select(f"{_RANKED}.*"), _range_condition(found, ranged)
+
+
+def _ranged(rows: DataFrame, keys: Sequence[str]) -> list[T.StructField]:
+    """Return the keys of types that a range can be told of."""
+    return [column for column in rows.schema if column.name in keys and _bound_text(column.dataType)]
 
 
 def _refuse(table: str, keys: Sequence[str], found: list[Row], hint: str) -> None:

@@ -59,8 +59,13 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
-    """The files of a log folder, by what they are."""
+class Listing:
+    """The files of a log folder, by what they are.
+
+    Attributes:
+        commits: Version to its commit.
+        checkpoints: Version to the files of a whole checkpoint.
+    """
 
     commits: dict[int, str]
     checkpoints: dict[int, list[str]]
@@ -75,7 +80,7 @@ def read_log(lake: LakeContext, name: TableName, version: int) -> Log:
         StorageError: The log can't be reached as files, or has a hole.
     """
     folder, listing = _list(lake, name)
-    base, commits = _parts(str(name), version, listing)
+    base, commits = log_parts(str(name), version, listing)
     with existing(lake, name, "read the log"):
         actions = _read(lake, "json", [listing.commits[number] for number in commits])
         if base is not None:
@@ -112,12 +117,6 @@ def read_commits(lake: LakeContext, name: TableName, first: int | None, last: in
     return Log(str(name), last, _location(folder), base, actions.drop("sidecar"))
 
 
-def latest(actions: DataFrame, action: str) -> DataFrame:
-    """Return the fields of the newest ``metaData`` or ``protocol`` as one row."""
-    newest = F.max_by(action, "version").alias(action)
-    return actions.where(F.col(action).isNotNull()).agg(newest).select(f"{action}.*")
-
-
 def absolute(path: Column, location: str) -> Column:
     """Return where a path of the log is: whole and not URL-encoded, as Hadoop writes it (``file:/a b/c``)."""
     # A plus sign is one; only form data would mean a space by it.
@@ -140,21 +139,22 @@ def _authority(location: str) -> str:
     return found.group(0) if found else ""
 
 
-def _list(lake: LakeContext, name: TableName) -> tuple[str, _Listing]:
+def _list(lake: LakeContext, name: TableName) -> tuple[str, Listing]:
     """Return the log's folder, as storage names it with the scheme, and the files in it."""
     folder = lake.catalog.log_folder(name) or f"{read_metadata(lake, name).location}/_delta_log"
     with existing(lake, name, "list the log"):
         files = [plain_path(uri) for uri in lake.spark.read.format("text").load(folder).inputFiles()]
     if not files:
         raise not_found(lake, name)
-    return files[0].rsplit("/", 1)[0], _listed(files)
+    return files[0].rsplit("/", 1)[0], list_log(files)
 
 
 def _location(folder: str) -> str:
     return folder.removesuffix("/_delta_log")
 
 
-def _listed(files: Iterable[str]) -> _Listing:
+def list_log(files: Iterable[str]) -> Listing:
+    """Return the commits and the whole checkpoints among the files of a log folder."""
     commits: dict[int, str] = {}
     parts: dict[int, dict[str, list[str]]] = {}
     for file in files:
@@ -166,7 +166,7 @@ def _listed(files: Iterable[str]) -> _Listing:
         elif commit:
             commits[int(commit.group(1))] = file
     whole = {number: _whole(kinds) for number, kinds in parts.items()}
-    return _Listing(commits, {number: files for number, files in whole.items() if files})
+    return Listing(commits, {number: files for number, files in whole.items() if files})
 
 
 def _whole(kinds: dict[str, list[str]]) -> list[str]:
@@ -178,8 +178,13 @@ def _whole(kinds: dict[str, list[str]]) -> list[str]:
     return []
 
 
-def _parts(table: str, version: int, listing: _Listing) -> tuple[int | None, Sequence[int]]:
-    """Return the checkpoint to start from, None where the commits go back to 0, and the commits to apply."""
+def log_parts(table: str, version: int, listing: Listing) -> tuple[int | None, Sequence[int]]:
+    """Return the checkpoint to start from, None where the commits go back to 0, and the commits to apply.
+
+    Raises:
+        VersionNotFoundError: There is no such version, or no longer the commits that make it up.
+        StorageError: There is a hole.
+    """
     base = max((number for number in listing.checkpoints if number <= version), default=None)
     commits = range(0 if base is None else base + 1, version + 1)
     holes = [number for number in commits if number not in listing.commits]
@@ -194,7 +199,7 @@ def _parts(table: str, version: int, listing: _Listing) -> tuple[int | None, Seq
     raise StorageError(f"{table}@{version}", f"its log has no commit {holes[0]}", hint)
 
 
-def _readable(listing: _Listing) -> list[int]:
+def _readable(listing: Listing) -> list[int]:
     """Return versions from which on the log is whole."""
     return [*listing.checkpoints, *([0] if 0 in listing.commits else [])]
 

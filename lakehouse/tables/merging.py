@@ -15,18 +15,20 @@ from pyspark.sql import types as T
 from lakehouse.errors import SchemaError, TableNotFoundError
 from lakehouse.rows import local_rows
 from lakehouse.schema import Fit, check_columns, check_mode, fit, has_order
-from lakehouse.sql import quoted, quoted_list, same_key, with_braces
+from lakehouse.sql import literal, quoted, quoted_list, same_key, with_braces
 from lakehouse.tables.appending import create_from, ensure_widening
 from lakehouse.tables.border import border, first_line
 from lakehouse.tables.commits import Commit
+from lakehouse.tables.digest import CANONICAL_JSON
 from lakehouse.tables.keys import check_unique, newest_per_key
-from lakehouse.tables.metadata import read_metadata, schema_at
+from lakehouse.tables.metadata import read_keys, schema_at
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import Write, committed, retried, shaped
 
 _SOURCE_COLUMN = re.compile(r"\bs\.(?:`((?:[^`]|``)+)`|(\w+))", re.IGNORECASE)
 _TARGET = re.compile(r"\bt\.", re.IGNORECASE)
 _GOES = "__lakehouse_goes"
+_CANONICAL = f"map({', '.join(literal(part) for option in CANONICAL_JSON.items() for part in option)})"
 _MODES = ("strict", "additive", "widen")
 
 
@@ -66,7 +68,7 @@ def _merge(write: Write, rules: MergeRules) -> Commit:
         schema = schema_at(write.lake, write.name)
     except TableNotFoundError:
         return _create(write, rules)
-    keys = _keys(write, rules, read_metadata(write.lake, write.name).keys)
+    keys = _keys(write, rules, read_keys(write.lake, write.name))
     written = [name for name in write.rows.columns if name in schema.names or name not in rules.flags]
     check_columns(write.table, keys, schema.names)
     if rules.sequence_by is not None:
@@ -122,7 +124,7 @@ def _source(write: Write, rules: MergeRules, keys: Sequence[str], fitted: Fit) -
     if rules.sequence_by is None:
         rows, within = write.rows, check_unique(write.table, write.rows, keys)
     else:
-        rows, within = newest_per_key(write.table, write.rows, keys, rules.sequence_by), "true"
+        rows, within = newest_per_key(write.table, write.rows, keys, rules.sequence_by)
     names = {name for name, _ in fitted.columns}
     flags = tuple((flag, None) for flag in sorted(rules.flags - names))
     return _with_fate(write, rules, shaped(rows, replace(fitted, columns=(*fitted.columns, *flags)))), within
@@ -185,7 +187,7 @@ def _differs(name: str, schema: T.StructType) -> str:
     if has_order(schema[name].dataType):
         return f"NOT (t.{column} <=> s.{column})"
     # Maps and variants can't be compared; their text can.
-    return f"NOT (to_json(t.{column}) <=> to_json(s.{column}))"
+    return f"NOT (to_json(t.{column}, {_CANONICAL}) <=> to_json(s.{column}, {_CANONICAL}))"
 
 
 def _for_arguments(statement: str) -> str:
@@ -207,7 +209,7 @@ def _append_once(write: Write, rules: MergeRules) -> Commit | None:
         keys = _keys(write, rules, ())
         check_unique(write.table, write.rows, keys, nulls=True)
         return create_from(write, keys)
-    keys = _keys(write, rules, read_metadata(write.lake, write.name).keys)
+    keys = _keys(write, rules, read_keys(write.lake, write.name))
     check_columns(write.table, keys, schema.names)
     fitted = fit(write.table, schema, write.rows.schema, write.schema_mode)
     source = shaped(write.rows, fitted)

@@ -36,6 +36,7 @@ class Metadata:
         clustered_by: Columns of liquid clustering.
         properties: All table properties.
         size_bytes: Size of the newest version's data files.
+        protocol: What a reader and what a writer has to know, as Delta numbers it.
     """
 
     table_id: str
@@ -45,6 +46,7 @@ class Metadata:
     clustered_by: tuple[str, ...]
     properties: Mapping[str, str]
     size_bytes: int
+    protocol: tuple[int, int]
 
 
 def read_metadata(lake: LakeContext, name: TableName) -> Metadata:
@@ -64,7 +66,24 @@ def read_metadata(lake: LakeContext, name: TableName) -> Metadata:
         clustered_by=tuple(row.clusteringColumns),
         properties=properties,
         size_bytes=row.sizeInBytes,
+        protocol=(row.minReaderVersion, row.minWriterVersion),
     )
+
+
+def read_keys(lake: LakeContext, name: TableName) -> tuple[str, ...]:
+    """Return the columns that identify a row, empty where none were declared; asks for less than the metadata.
+
+    Raises:
+        TableNotFoundError: There is no such table.
+    """
+    with existing(lake, name, "keys"):
+        rows = lake.spark.sql(f"SHOW TBLPROPERTIES {lake.catalog.identifier(name)}").collect()
+    return tuple(json.loads(next((row.value for row in rows if row.key == KEYS), "[]")))
+
+
+def keys_text(keys: Sequence[str]) -> str:
+    """Return key columns as table property ``lakehouse.keys`` holds them."""
+    return json.dumps(list(keys), ensure_ascii=False)
 
 
 def newest_version(lake: LakeContext, name: TableName) -> int:

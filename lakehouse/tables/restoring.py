@@ -2,11 +2,10 @@
 
 Delta's RESTORE brings the old table properties back with the old rows, so retention, change feed and constraints that
 are newer than the target would be lost; and it leaves transaction ids as they are, so a writer that uses them and is
-run again has its rows skipped in silence. The first is put right here, the second is told.
+run again has its rows skipped in silence. Both are put right here.
 Source: delta-io/delta RestoreTableCommand, and issue 1813.
 """
 
-import json
 import logging
 from functools import reduce
 from operator import or_
@@ -14,7 +13,7 @@ from operator import or_
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from lakehouse.errors import ConstraintError, InvalidRefError
+from lakehouse.errors import ConstraintError, InvalidRefError, StorageError
 from lakehouse.refs import At, TableName, format_at
 from lakehouse.sql import quoted
 from lakehouse.tables.border import border
@@ -22,11 +21,13 @@ from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.files import check_files
 from lakehouse.tables.history import read_history
+from lakehouse.tables.log import read_log
 from lakehouse.tables.metadata import Metadata, newest_version, read_metadata, settle
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table, resolve
 from lakehouse.tables.retention import keep_properties
 from lakehouse.tables.signing import OWN_TRANSACTIONS, signed
+from lakehouse.tables.transactions import take_back, transactions_of
 from lakehouse.tables.writing import committed
 
 _CONSTRAINT = "delta.constraints."
@@ -46,7 +47,8 @@ def restore_table(lake: LakeContext, name: TableName, to: At, *, message: str) -
     before = read_metadata(lake, name)
     checks = _keepable_checks(lake, name, before, version)
     undone = _undone(lake, name, version, newest)
-    transactions = _transactions(lake, name, version, newest)
+    then, now = _transactions(lake, name, version), _transactions(lake, name, newest)
+    transactions = {application: last for application, last in now.items() if then.get(application) != last}
     facts = {"restored_to": version, "asked": format_at(to), "undid": undone, "transactions": transactions}
     note = lake.provenance.note(message, inputs=[f"{lake.catalog.stored_as(name)}@{version}"], facts=facts)
     with border(str(name), "restore"), signed(lake.spark, note):
@@ -56,12 +58,9 @@ def restore_table(lake: LakeContext, name: TableName, to: At, *, message: str) -
     _keep_checks(lake, name, checks)
     for commit_undone in undone:
         _log.info("%s: restore to %s undid %s", name, version, commit_undone)
-    for app, last in transactions.items():
-        _log.warning(
-            "%s: writes of application %r up to transaction %s are skipped although the restore undid them: "
-            "go on with a higher transaction version",
-            *(name, app, last),
-        )
+    if transactions:
+        take_back(lake, name, then)
+        _log.info("%s: batches of %s that the restore undid can be tried again", name, ", ".join(sorted(transactions)))
     return commit
 
 
@@ -73,22 +72,15 @@ def _undone(lake: LakeContext, name: TableName, version: int, newest: int) -> li
     ]
 
 
-def _transactions(lake: LakeContext, name: TableName, version: int, newest: int) -> dict[str, int]:
-    """Return the application ids of the commits after *version*, each with its last transaction version."""
-    folder = lake.catalog.log_folder(name)
-    if folder is None:
+def _transactions(lake: LakeContext, name: TableName, version: int) -> dict[str, int]:
+    """Return application to the last transaction that the table had seen of it; empty where that can't be told."""
+    try:
+        seen = transactions_of(read_log(lake, name, version))
+    except StorageError as error:
+        _log.warning("%s: a batch that the restore undoes may be skipped when it is tried again: %s", name, error)
         return {}
-    files = [f"{folder}/{number:020d}.json" for number in range(version + 1, newest + 1)]
-    with border(str(name), "read transaction ids"):
-        actions = lake.spark.read.text(files).where(F.col("value").startswith('{"txn"')).collect()
-    last: dict[str, int] = {}
-    for action in actions:
-        entry = json.loads(action.value)["txn"]
-        if entry["appId"].startswith(OWN_TRANSACTIONS):
-            # An id of ours is used once, so nothing that comes is skipped.
-            continue
-        last[entry["appId"]] = max(entry["version"], last.get(entry["appId"], entry["version"]))
-    return last
+    # An id of ours is used once, so nothing that comes is skipped by it.
+    return {application: last for application, last in seen.items() if not application.startswith(OWN_TRANSACTIONS)}
 
 
 def _keepable_checks(lake: LakeContext, name: TableName, before: Metadata, version: int) -> dict[str, str]:

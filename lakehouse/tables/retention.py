@@ -6,15 +6,13 @@ Source: delta-io/delta 4.4.0, SnapshotManagement and DeltaConfig (the log must b
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from lakehouse.refs import TableName
-from lakehouse.sql import properties_list
-from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.metadata import Metadata, read_metadata
-from lakehouse.tables.signing import signed
+from lakehouse.tables.metadata import KEYS, Metadata, keys_text, read_metadata, schema_at
+from lakehouse.tables.writing import set_properties
 
 _TEN_YEARS = "interval 3650 days"
 
@@ -29,26 +27,29 @@ _KEPT = ("lakehouse.", "delta.logRetention", "delta.deletedFileRetention", "delt
 def keep_properties(lake: LakeContext, name: TableName, before: Metadata) -> None:
     """Put back the properties that a write has taken away, in a second commit; none where nothing has drifted.
 
-    Kept are retention, keys and change feed as they were before the write.
+    Kept are retention, keys and change feed as they were before the write; keys only where their columns are still
+    there, which they aren't behind a rename.
     """
     wanted = {key: value for key, value in before.properties.items() if key.startswith(_KEPT)}
+    if not set(before.keys) <= set(schema_at(lake, name).names):
+        wanted.pop(KEYS, None)
     now = read_metadata(lake, name).properties
     drifted = {key: value for key, value in wanted.items() if now.get(key) != value}
     if drifted:
-        note = lake.provenance.note(f"Keep {', '.join(sorted(drifted))}")
-        statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(drifted)}"
-        with border(str(name), "keep properties"), signed(lake.spark, note):
-            lake.spark.sql(statement)
+        set_properties(lake, name, lake.provenance.note(f"Keep {', '.join(sorted(drifted))}"), drifted)
+
+
+def keep_keys(lake: LakeContext, name: TableName, keys: Sequence[str]) -> None:
+    """Let these columns identify a row of the table from now on, by a commit of its own."""
+    note = lake.provenance.note(f"Keep {KEYS}")
+    set_properties(lake, name, note, {KEYS: keys_text(keys)})
 
 
 def protect(lake: LakeContext, name: TableName) -> None:
     """Give a table that others made our retention, in a commit of its own; nothing where it is as long already."""
     short = short_retention(read_metadata(lake, name).properties)
     if short:
-        note = lake.provenance.note("Keep old versions readable")
-        statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(short)}"
-        with border(str(name), "protect"), signed(lake.spark, note):
-            lake.spark.sql(statement)
+        set_properties(lake, name, lake.provenance.note("Keep old versions readable"), short)
 
 
 def short_retention(properties: Mapping[str, str]) -> dict[str, str]:

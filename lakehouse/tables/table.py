@@ -5,35 +5,21 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from lakehouse.errors import TableExistsError
-from lakehouse.refs import At, TableName, name_list
+from lakehouse.refs import At, name_list
 from lakehouse.schema import SchemaMode
 from lakehouse.tables.appending import append_rows, overwrite_rows
-from lakehouse.tables.border import border
-from lakehouse.tables.changes import changed_rows
 from lakehouse.tables.changing import delete_rows, update_rows
+from lakehouse.tables.column_changes import drop_columns, rename_column
 from lakehouse.tables.commits import Commit
-from lakehouse.tables.context import LakeContext
-from lakehouse.tables.creation import TableSpec, check_spec, create_empty
-from lakehouse.tables.diff import TableDiff, diff_versions
-from lakehouse.tables.history import read_history
+from lakehouse.tables.creation import TableSpec, create_table, read_schema
 from lakehouse.tables.history_merging import merge_periods
 from lakehouse.tables.merging import MergeRules, append_rows_once, merge_rows
-from lakehouse.tables.metadata import (
-    existing,
-    read_metadata,
-    schema_at,
-    settle,
-    table_exists,
-    visible_version,
-)
-from lakehouse.tables.provenance import check_message
-from lakehouse.tables.reading import read_stream, read_table
+from lakehouse.tables.readable_table import ReadableTable
 from lakehouse.tables.restoring import restore_table
-from lakehouse.tables.writing import Write, as_stored, begin_write, committed
+from lakehouse.tables.writing import Write, begin_write
 
 
-class Table:
+class Table(ReadableTable):
     """A table of a lake, by name; nothing is read before it is asked for.
 
     Every write is one atomic commit and returns it. ``message`` says why. Beside it go author, job, git commit and
@@ -47,56 +33,6 @@ class Table:
         lake: What the table's lake shares.
         name: Its name.
     """
-
-    def __init__(self, lake: LakeContext, name: TableName) -> None:
-        self._lake = lake
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """``schema.table``."""
-        return str(self._name)
-
-    @property
-    def exists(self) -> bool:
-        """Whether the table is there."""
-        return table_exists(self._lake, self._name)
-
-    @property
-    def version(self) -> int:
-        """The newest version.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-        """
-        return visible_version(self._lake, self._name)
-
-    @property
-    def schema(self) -> T.StructType:
-        """Columns and types of the newest version.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-        """
-        return schema_at(self._lake, self._name, self.version)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Columns that identify a row, as declared; empty where none were.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-        """
-        return read_metadata(self._lake, self._name).keys
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the newest version's data files.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-        """
-        return read_metadata(self._lake, self._name).size_bytes
 
     def create(
         self,
@@ -125,9 +61,7 @@ class Table:
             MissingColumnsError: Keys or layout name a column that isn't in the schema.
             SchemaError: The schema can't be read, or a check isn't a condition on the columns.
         """
-        check_message(message)
-        with border(self.name, "read the schema"):
-            columns = self._lake.spark.createDataFrame([], schema).schema
+        columns = read_schema(self._lake, self._name, schema)
         spec = TableSpec(
             columns,
             keys=name_list(keys, "keys"),
@@ -135,13 +69,7 @@ class Table:
             cluster_by=name_list(cluster_by, "cluster_by"),
             checks=dict(checks or {}),
         )
-        check_spec(self._lake, self._name, spec)
-        settle(self._lake, self._name)
-        if self.exists:
-            raise TableExistsError(self.name)
-        note = self._lake.provenance.note(message)
-        create_empty(self._lake, self._name, spec, note)
-        return committed(self._lake, self._name, note)
+        return create_table(self._lake, self._name, spec, message=message)
 
     def append(
         self, df: DataFrame, *, message: str, schema_mode: SchemaMode = "strict", inputs: Sequence[str] = ()
@@ -313,56 +241,49 @@ class Table:
         """
         return update_rows(self._lake, self._name, values, where, message=message, inputs=inputs)
 
-    def diff(self, old: At, new: At | None = None, *, keys: Sequence[str] | None = None) -> TableDiff:
-        """Return what lies between two versions: rows that came, went and changed, and columns.
+    def rename_column(self, old: str, new: str, *, message: str) -> Commit:
+        """Give a column another name; no file is written again, and a diff knows that it is the same column.
+
+        A table that has no column mapping yet gets it first, in a commit of its own. A key that is renamed stays a key,
+        by a further commit.
 
         Args:
-            old: The version, tag or moment to start from.
-            new: The one that it leads to; default the newest.
-            keys: Columns to match rows by; default the table's, where both versions have them. Empty: by whole rows.
-
-        Raises:
-            TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
-            MissingColumnsError: A key isn't a column of both versions.
-            DuplicateKeysError: Rows of a version share a key.
-        """
-        chosen = None if keys is None else name_list(keys, "keys")
-        return diff_versions(self._lake, self._name, old, new, keys=chosen)
-
-    def changes(self, old: int, new: int) -> DataFrame:
-        """Return the rows that came, went or changed between two versions, before and after; maybe some others too.
-
-        Read from the change feed where the table keeps one for all of these versions, else by :meth:`diff`.
-
-        Args:
-            old: The version to start from.
-            new: A later one.
-
-        Returns:
-            The columns of *new*, in no order; a row that is not in both versions is there at least once.
-
-        Raises:
-            TableNotFoundError, VersionNotFoundError: What was asked for isn't there.
-        """
-        return changed_rows(self._lake, self._name, old, new, compare=lambda: self.diff(old, new, keys=()).rows)
-
-    def read_stream(self) -> DataFrame:
-        """Return the rows as a stream: those that are there, then those that are appended, in parts.
-
-        Commits that change or delete rows bring none.
+            old: The column.
+            new: The name that it gets.
+            message: Why.
 
         Raises:
             TableNotFoundError: There is no such table.
+            MissingColumnsError: There is no such column.
+            SchemaError: The new name is taken, or a check of the table uses the old one.
+            ConcurrentWriteError: Another writer was first.
         """
-        return read_stream(self._lake, self._name)
+        return rename_column(self._lake, self._name, old, new, message=message)
+
+    def drop_columns(self, columns: Sequence[str], *, message: str) -> Commit:
+        """Let columns go; no file is written again, and older versions keep them.
+
+        Column mapping as for :meth:`rename_column`. The values stay in the files until these are written again.
+
+        Args:
+            columns: Which.
+            message: Why.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            MissingColumnsError: There is no such column.
+            SchemaError: A key, a column that lays the table out or that a check uses, none, or all of them.
+            ConcurrentWriteError: Another writer was first.
+        """
+        return drop_columns(self._lake, self._name, name_list(columns, "columns"), message=message)
 
     def restore(self, to: At, *, message: str) -> Commit:
         """Make an older version the newest, as a new commit.
 
         Rows and columns become those of the target. Keys, retention, change feed and checks stay as they are today;
         where the restore took them away, further commits that change no row put them back. ``undid`` of the commit
-        lists what was undone. Writers that use Delta's transaction ids are warned about in the log: their undone
-        writes would be skipped when they are run again.
+        lists what was undone. A batch with one of Delta's transaction ids that was undone, of a stream for instance,
+        can be tried again: what the table had seen at the target is what it has seen now.
 
         Args:
             to: A version, the name of a tag, or a moment with a zone.
@@ -377,36 +298,5 @@ class Table:
         """
         return restore_table(self._lake, self._name, to, message=message)
 
-    def read(self, at: At | None = None) -> DataFrame:
-        """Return the rows of a version; later writes don't change what the DataFrame shows.
-
-        Args:
-            at: A version, the name of a tag, or a moment with a zone (the newest version then, inclusive); None is
-                the newest version.
-
-        Raises:
-            TableNotFoundError, VersionNotFoundError, TagNotFoundError: What was asked for isn't there.
-            InvalidRefError: A moment without a zone, or a negative version.
-        """
-        return read_table(self._lake, self._name, at)
-
-    def history(self, limit: int | None = None) -> list[Commit]:
-        """Return the commits, newest first, at most *limit*.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-        """
-        with existing(self._lake, self._name, "history"):
-            identifier, visible = self._lake.catalog.identifier(self._name), self.version
-            commits = read_history(self._lake.spark, identifier, self.name, limit=limit)
-            if limit is not None and commits[0].version > visible:
-                hidden = commits[0].version - visible
-                commits = read_history(self._lake.spark, identifier, self.name, limit=limit + hidden)
-        seen = [as_stored(self._lake, self._name, commit) for commit in commits if commit.version <= visible]
-        return seen[:limit]
-
     def _write(self, df: DataFrame, message: str, schema_mode: SchemaMode, inputs: Sequence[str]) -> Write:
         return begin_write(self._lake, self._name, df, message=message, schema_mode=schema_mode, inputs=inputs)
-
-    def __repr__(self) -> str:
-        return f"Table({self.name!r})"

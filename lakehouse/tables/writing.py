@@ -6,7 +6,7 @@ Start at :class:`Write`, the description of one write that the verbs pass around
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,11 +16,11 @@ from pyspark.sql import functions as F
 from lakehouse.errors import ConcurrentWriteError, SchemaError, StorageError
 from lakehouse.refs import TableName, TableRef, name_list
 from lakehouse.schema import Fit, SchemaMode
-from lakehouse.sql import literal, quoted
+from lakehouse.sql import properties_list, quoted
 from lakehouse.tables.border import border
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.history import find_commit
+from lakehouse.tables.history import counted, find_commit
 from lakehouse.tables.metadata import settle
 from lakehouse.tables.provenance import Note, check_message
 from lakehouse.tables.reading import inputs_of
@@ -123,7 +123,7 @@ def commit_of(lake: LakeContext, name: TableName, note: Note) -> Commit | None:
     """Return the commit that carries *note*; None where the write changed nothing and made none."""
     with border(str(name), "history"):
         found = find_commit(lake.spark, lake.catalog.identifier(name), str(name), note.commit_id)
-    return None if found is None else as_stored(lake, name, found)
+    return None if found is None else as_stored(lake, name, counted(lake, name, [found])[0])
 
 
 def as_stored(lake: LakeContext, name: TableName, commit: Commit) -> Commit:
@@ -161,9 +161,9 @@ def write_out(write: Write, note: Note, act: Callable[[], None]) -> Commit:
     return committed(write.lake, write.name, note)
 
 
-def enable(lake: LakeContext, name: TableName, note: Note, property_name: str) -> None:
-    """Switch a table property on, in a commit of its own."""
-    statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES ({literal(property_name)} = 'true')"
+def set_properties(lake: LakeContext, name: TableName, note: Note, properties: Mapping[str, str]) -> None:
+    """Set table properties, in a commit of its own."""
+    statement = f"ALTER TABLE {lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(properties)}"
     with border(str(name), "alter"), signed(lake.spark, note):
         lake.spark.sql(statement)
 

@@ -44,6 +44,47 @@ def test_every_operation_carries_its_metadata(spark, tmp_path):
     assert spark.conf.get("spark.databricks.delta.commitInfo.userMetadata", None) is None
 
 
+def test_rows_that_came_and_went_add_up_for_every_operation(lake, spark, tmp_path):
+    table, schema = lake.table("raw.t"), "id int, n int"
+    folder = f"delta.`{tmp_path}/lake/raw/t`"
+    table.append(spark.range(0, 10, 1, 2).selectExpr("CAST(id AS int) id", "CAST(id AS int) n"), message="made")
+    table.overwrite(spark.createDataFrame([(n, n) for n in range(20, 26)], schema), message="all")
+    table.overwrite(spark.createDataFrame([(20, 0), (20, 1)], schema), where="id = 20", message="some")
+    spark.sql(f"ALTER TABLE {folder} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    table.delete("id in (21, 22)", message="by deletion vectors")
+    rows = spark.createDataFrame([(23, 99), (40, 40)], schema)
+    table.merge(rows, keys=["id"], delete_when="s.id = 23", message="one goes, one comes")
+    table.update({"n": "n + 1"}, where="id = 24", message="one changes")
+    spark.sql(f"OPTIMIZE {folder}")
+    table.restore(1, message="deleted rows come back")
+    table.delete("true", message="whole files")
+    rows.coalesce(1).writeTo("raw.t").overwritePartitions()
+    spark.sql("TRUNCATE TABLE raw.t")
+    spark.sql(f"INSERT OVERWRITE {folder} SELECT * FROM {folder} VERSION AS OF 1")
+    clone = lake.table("raw.clone")
+    spark.sql(f"CREATE TABLE delta.`{tmp_path}/lake/raw/clone` SHALLOW CLONE {folder}")
+    for kind in (table, clone):
+        counts = [0, *[kind.read(at=version).count() for version in range(kind.version + 1)]]
+        for commit in kind.history():
+            came, went = commit.rows_inserted, commit.rows_deleted
+            before, after = counts[commit.version], counts[commit.version + 1]
+            assert (came - went, came <= after, went <= before) == (after - before, True, True), commit
+    by_message = {commit.message: commit for commit in table.history()}
+    counts = {
+        message: (c.rows_inserted, c.rows_updated, c.rows_deleted) for message, c in by_message.items() if message
+    }
+    assert counts["all"] == (6, 0, 10)
+    assert counts["some"] == (2, 0, 1)
+    assert counts["by deletion vectors"] == (0, 0, 2)
+    assert counts["one goes, one comes"] == (1, 0, 1)
+    assert counts["one changes"] == (0, 1, 0)
+    assert counts["whole files"] == (0, 0, 6)
+    # What the write handed back is what the history shows.
+    assert table.overwrite(rows, message="last").rows_deleted == 6
+    assert by_message["all"].bytes_added > 0
+    assert by_message["deleted rows come back"].bytes_added > 0
+
+
 def test_commits_of_others_are_shown_with_what_they_say(lake, spark):
     table = lake.table("raw.t")
     table.create("id int", message="start")

@@ -1,3 +1,5 @@
+from datetime import datetime, timezone
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -77,6 +79,22 @@ def test_a_merge_can_bring_new_columns(table, spark):
     table.merge(source, delete_when="s.gone", schema_mode="additive", message="x")
     expected = [(1, "a", 10, 5.5), (2, None, None, None), (3, "c", 30, None)]
     assert_rows(table.read(), expected, f"{SCHEMA}, x double")
+
+
+def test_a_merge_can_let_a_type_grow(table, spark):
+    source = spark.createDataFrame([(1, "a", 2**40), (4, "d", 1)], "id int, name string, n bigint")
+    commit = table.merge(source, schema_mode="widen", message="large")
+    assert (commit.rows_updated, commit.rows_inserted) == (1, 1)
+    expected = [(1, "a", 2**40), (2, None, None), (3, "c", 30), (4, "d", 1)]
+    assert_rows(table.read(), expected, "id int, name string, n bigint")
+
+
+def test_rows_that_differ_by_a_microsecond_are_not_the_same(lake, spark):
+    table, schema = lake.table("raw.precise"), "id int, seq int, at timestamp"
+    moments = [datetime(2026, 1, 1, microsecond=micro, tzinfo=timezone.utc) for micro in (1, 2)]
+    tie = spark.createDataFrame([(1, 1, moment) for moment in moments], schema)
+    with assert_unchanged(table), pytest.raises(DuplicateKeysError):
+        table.merge(tie, keys=["id"], sequence_by="seq", message="which of them?")
 
 
 def test_what_does_not_fit_is_refused(table, spark):

@@ -1,6 +1,6 @@
 import pytest
 
-from lakehouse.errors import ConstraintError, SchemaError, SchemaMismatchError, TableNotFoundError
+from lakehouse.errors import ConstraintError, MissingColumnsError, SchemaError, SchemaMismatchError, TableNotFoundError
 from lakehouse.tables.retention import RETENTION
 from lakehouse.testing import assert_rows, assert_unchanged
 
@@ -38,6 +38,8 @@ def test_rows_outside_where_and_conditions_that_are_none_are_refused(table, lake
             table.overwrite(april, where="nope = 3", message="no such column")
         with pytest.raises(SchemaMismatchError, match="'n'"):
             table.overwrite(april.select("month"), message="column missing")
+        with pytest.raises(MissingColumnsError, match="'n'"):
+            table.overwrite(april.select("month"), schema_mode="overwrite", message="the key goes")
         with pytest.raises(SchemaError, match="where"):
             table.overwrite(april, where="month = 3", schema_mode="overwrite", message="both")
     with pytest.raises(TableNotFoundError):

@@ -1,5 +1,3 @@
-import logging
-
 import pytest
 
 from lakehouse.errors import (
@@ -58,21 +56,6 @@ def test_a_target_that_breaks_a_check_of_today_is_refused(lake, spark):
     spark.sql("ALTER TABLE raw.t ADD CONSTRAINT positive CHECK (n > 0)")
     with assert_unchanged(table), pytest.raises(ConstraintError, match="positive"):
         table.restore(0, message="back")
-
-
-def test_writers_with_transaction_ids_are_warned_about(lake, spark, caplog):
-    table = lake.table("raw.t")
-    table.append(spark.createDataFrame([(1, 1)], SCHEMA), message="start")
-    batch = spark.createDataFrame([(2, 2)], SCHEMA)
-    batch.writeTo("raw.t").options(txnAppId="stream-7", txnVersion="4").append()
-    with caplog.at_level(logging.WARNING, "lakehouse"):
-        commit = table.restore(0, message="undo the stream")
-    assert commit.facts["transactions"] == {"stream-7": 4}
-    assert "'stream-7' up to transaction 4" in caplog.text
-    # The trap itself: Delta skips the batch in silence. append_once doesn't use transaction ids, so it isn't caught.
-    batch.writeTo("raw.t").options(txnAppId="stream-7", txnVersion="4").append()
-    assert table.read().count() == 1
-    assert table.append_once(batch, keys=["id"], message="again").rows_inserted == 1
 
 
 def test_what_cannot_be_restored_changes_nothing(lake, spark, tmp_path):
