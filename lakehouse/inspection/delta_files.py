@@ -4,24 +4,20 @@ Start at :class:`DeltaFiles`.
 """
 
 import json
-import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from lakehouse.errors import StorageError, TableNotFoundError, UnsupportedReadError
+from lakehouse.errors import StorageError, UnsupportedReadError
 from lakehouse.inspection.types import column_views
 from lakehouse.inspection.views import ColumnView
-from lakehouse.tables.commits import Commit, commit_of
-from lakehouse.tables.row_counts import RowCounts, counts_of, lacks_counts, with_counts
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_COMMIT_FILE = re.compile(r"([0-9]{20})\.json")
+from lakehouse.tables.commit_files import CommitFiles
+from lakehouse.tables.commits import Commit
+from lakehouse.tables.row_counts import lacks_counts, with_counts
 
 
 class DeltaFiles:
@@ -34,41 +30,25 @@ class DeltaFiles:
 
     def __init__(self, name: str, folder: str) -> None:
         self.name, self.folder = name, folder
+        self._log = CommitFiles(name, folder)
 
     def commit_times(self) -> dict[int, datetime]:
-        """Return version to the time of its commit file, oldest first; what Delta calls the commit's timestamp.
-
-        Delta makes a time that doesn't grow a millisecond later than the one before.
+        """Return version to the time of its commit, oldest first, as :meth:`CommitFiles.times` does.
 
         Raises:
             TableNotFoundError: There are no commits.
         """
-        log = os.path.join(self.folder, "_delta_log")
-        try:
-            entries = [(match, entry) for entry in os.scandir(log) if (match := _COMMIT_FILE.fullmatch(entry.name))]
-            found = sorted((int(match.group(1)), entry.stat().st_mtime_ns // 1_000_000) for match, entry in entries)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise TableNotFoundError(self.name) from error
-        except OSError as error:
-            raise StorageError(self.name, f"{log} can't be read ({error.strerror})") from error
-        if not found:
-            raise TableNotFoundError(self.name)
-        times: dict[int, datetime] = {}
-        last = -1
-        for version, millis in found:
-            last = max(millis, last + 1)
-            times[version] = _moment(last)
-        return times
+        return self._log.times()
 
     def commits(self, *, limit: int | None = None, upto: int | None = None) -> list[Commit]:
         """Return the commits, newest first, at most *limit*, none newer than version *upto*.
 
+        Not read by delta-rs, which refuses the whole history where one entry is a clone's (its ``readVersion`` is -1).
+
         Raises:
             TableNotFoundError: There is no such table.
         """
-        times = self.commit_times()
-        versions = [version for version in reversed(times) if upto is None or version <= upto]
-        return [self._commit(version, times[version]) for version in versions[:limit]]
+        return [self._counted(commit) for commit in self._log.commits(limit=limit, upto=upto)]
 
     def columns(self, version: int) -> tuple[ColumnView, ...]:
         """Return the columns of a version."""
@@ -119,30 +99,11 @@ class DeltaFiles:
                     return rows[:limit]
         return rows
 
-    def _commit(self, version: int, written: datetime) -> Commit:
-        """Return the commit that a file of the log tells of.
-
-        Read here, because delta-rs refuses the whole history where one entry is a clone's (its ``readVersion`` is -1).
-        """
-        file = os.path.join(self.folder, "_delta_log", f"{version:020d}.json")
-        try:
-            with open(file, encoding="utf-8") as lines:
-                actions = (json.loads(line) for line in lines if line.strip())
-                entry: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-        except (OSError, ValueError) as error:
-            raise StorageError(self.name, f"commit {version} can't be read ({error})") from error
-        moment = entry.get("inCommitTimestamp")
-        facts = {"operation": None, **entry}
-        commit = commit_of(self.name, version, written if moment is None else _moment(moment), facts)
-        return with_counts(commit, self._row_counts(file, version)) if lacks_counts(commit) else commit
-
-    def _row_counts(self, file: str, version: int) -> RowCounts:
-        """Return the rows that a commit's files tell; nothing of one that is gone by now."""
-        try:
-            with open(file, encoding="utf-8") as lines:
-                return counts_of(lines, lambda: self._records(version - 1))
-        except OSError:
-            return RowCounts(None, None)
+    def _counted(self, commit: Commit) -> Commit:
+        """Return the commit with what its metrics leave open told by the files' statistics."""
+        if not lacks_counts(commit):
+            return commit
+        return with_counts(commit, self._log.row_counts(commit.version, lambda: self._records(commit.version - 1)))
 
     def _records(self, version: int) -> dict[str, int | None]:
         """Return the rows of each file of a version, deleted ones included, by its path in the log."""
@@ -165,7 +126,3 @@ class DeltaFiles:
             if "nsupported" in told or "not yet supported" in told:
                 raise UnsupportedReadError(self.name, told) from error
             raise StorageError(self.name, told) from error
-
-
-def _moment(millis: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=millis)

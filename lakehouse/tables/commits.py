@@ -17,6 +17,9 @@ _SAYS_ALL = {
 }
 """Operations whose metrics tell what came in, changed and went; empty where that is nothing."""
 
+_REPLACING = ("numOutputRows", "numCopiedRows", "numDeletedRows")
+"""Metrics of an overwrite of some rows by a condition: the rows beside them, which are copied, count as written."""
+
 _APPENDS = {"WRITE": "Append", "STREAMING UPDATE": "Append"}
 _CHANGES_NO_ROW = (
     "CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "ADD COLUMNS", "RENAME COLUMN", "DROP COLUMNS",
@@ -125,6 +128,9 @@ def _rows(
         return 0, 0, 0
     if operation in _APPENDS and _APPENDS[operation] == _word(parameters.get("mode", parameters.get("outputMode"))):
         return _first(metrics, ("numOutputRows",)), 0, 0
+    if operation == "WRITE" and all(name in metrics for name in _REPLACING):
+        written, copied, deleted = [int(metrics[name]) for name in _REPLACING]
+        return written - copied, 0, deleted
     names = _SAYS_ALL.get(operation, ())
     if names and all(name in metrics for name in names if name):
         inserted, updated, deleted = [int(metrics[name]) if name else 0 for name in names]

@@ -14,8 +14,9 @@ from lakehouse.tables.context import LakeContext
 from lakehouse.tables.file_changes import FileChanges, file_changes
 from lakehouse.tables.files import files_of
 from lakehouse.tables.local_log import LocalVersion, read_local_version
+from lakehouse.tables.local_place import local_folder
 from lakehouse.tables.log import Log, read_log
-from lakehouse.tables.scratch import Shape, runs_here
+from lakehouse.tables.scratch import Shape
 
 _Version = tuple[TableName, int]
 
@@ -56,14 +57,11 @@ def look_here(lake: LakeContext, old: _Version, new: _Version) -> Looked | None:
     Raises:
         LakehouseError: A log has a hole.
     """
-    folders = [lake.catalog.log_folder(name) for name, _ in (old, new)]
-    if not runs_here(lake.spark) or not all(folder and folder.startswith(("/", "file:")) for folder in folders):
-        return None
-    places = [(folder or "").removeprefix("file:").removesuffix("/_delta_log") for folder in folders]
     try:
         sides = [
-            read_local_version(str(name), place, version)
-            for (name, version), place in zip((old, new), places, strict=True)
+            None if folder is None else read_local_version(str(name), folder, version)
+            for name, version in (old, new)
+            for folder in [local_folder(lake, name)]
         ]
     except OSError:
         # The session's own file system is another one.

@@ -4,6 +4,7 @@ Start at :func:`read_metadata`.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,16 @@ from lakehouse.errors import TableNotFoundError, VersionNotFoundError
 from lakehouse.folders import table_in
 from lakehouse.refs import TableName, nearest_names
 from lakehouse.tables.border import border
+from lakehouse.tables.checksum import read_checksum
+from lakehouse.tables.commit_files import CommitFiles
 from lakehouse.tables.context import LakeContext
+from lakehouse.tables.local_place import local_folder
 
 KEYS = "lakehouse.keys"
 """Table property that holds the key columns, as a JSON list."""
+
+_CLUSTERED = "clustering"
+"""Feature of tables with liquid clustering, whose columns are told elsewhere."""
 
 _COMMIT_FILE = re.compile(r"/([0-9]{20})\.json$")
 
@@ -55,6 +62,9 @@ def read_metadata(lake: LakeContext, name: TableName) -> Metadata:
     Raises:
         TableNotFoundError: There is no such table.
     """
+    here = _metadata_here(lake, name)
+    if here is not None:
+        return here
     with existing(lake, name, "metadata"):
         row = lake.spark.sql(f"DESCRIBE DETAIL {lake.catalog.identifier(name)}").collect()[0]
     properties = dict(row.properties)
@@ -70,12 +80,37 @@ def read_metadata(lake: LakeContext, name: TableName) -> Metadata:
     )
 
 
+def _metadata_here(lake: LakeContext, name: TableName) -> Metadata | None:
+    """Return what the newest version's checksum file says; None where Spark has to be asked."""
+    folder = local_folder(lake, name)
+    version = None if folder is None else CommitFiles(str(name), folder).newest()
+    if folder is None or version is None:
+        return None
+    found = read_checksum(folder, version)
+    if found is None or _CLUSTERED in found.features:
+        return None
+    properties = dict(found.metadata.get("configuration") or {})
+    return Metadata(
+        table_id=found.metadata["id"],
+        location=f"file:{os.path.abspath(folder)}",
+        keys=tuple(json.loads(properties.get(KEYS, "[]"))),
+        partitioned_by=tuple(found.metadata.get("partitionColumns") or ()),
+        clustered_by=(),
+        properties=properties,
+        size_bytes=found.size_bytes,
+        protocol=(found.protocol["minReaderVersion"], found.protocol["minWriterVersion"]),
+    )
+
+
 def read_keys(lake: LakeContext, name: TableName) -> tuple[str, ...]:
     """Return the columns that identify a row, empty where none were declared; asks for less than the metadata.
 
     Raises:
         TableNotFoundError: There is no such table.
     """
+    here = _metadata_here(lake, name)
+    if here is not None:
+        return here.keys
     with existing(lake, name, "keys"):
         rows = lake.spark.sql(f"SHOW TBLPROPERTIES {lake.catalog.identifier(name)}").collect()
     return tuple(json.loads(next((row.value for row in rows if row.key == KEYS), "[]")))
@@ -100,6 +135,11 @@ def newest_version(lake: LakeContext, name: TableName) -> int:
 
 def find_version(lake: LakeContext, name: TableName) -> int | None:
     """Return the version of the newest commit, None where there is no such table; looks at no other table."""
+    here = local_folder(lake, name)
+    if here is not None:
+        found = CommitFiles(str(name), here).newest()
+        if found is not None:
+            return found
     folder = lake.catalog.log_folder(name)
     try:
         with border(str(name), "version"):

@@ -11,7 +11,7 @@ from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.diff import TableDiff, diff_versions
 from lakehouse.tables.history import counted, read_history
-from lakehouse.tables.metadata import existing, read_metadata, schema_at, table_exists, visible_version
+from lakehouse.tables.metadata import read_metadata, schema_at, table_exists, visible_version
 from lakehouse.tables.reading import read_stream, read_table
 from lakehouse.tables.writing import as_stored
 
@@ -94,12 +94,10 @@ class ReadableTable:
             TableNotFoundError: There is no such table.
         """
         visible = self.version
-        with existing(self._lake, self._name, "history"):
-            identifier = self._lake.catalog.identifier(self._name)
-            commits = read_history(self._lake.spark, identifier, self.name, limit=limit)
-            if limit is not None and commits and commits[0].version > visible:
-                hidden = commits[0].version - visible
-                commits = read_history(self._lake.spark, identifier, self.name, limit=limit + hidden)
+        commits = read_history(self._lake, self._name, limit=limit)
+        if limit is not None and commits and commits[0].version > visible:
+            hidden = commits[0].version - visible
+            commits = read_history(self._lake, self._name, limit=limit + hidden)
         seen = [commit for commit in commits if commit.version <= visible][:limit]
         return [as_stored(self._lake, self._name, commit) for commit in counted(self._lake, self._name, seen)]
 

@@ -87,10 +87,8 @@ def version_at(lake: LakeContext, name: TableName, moment: datetime) -> int:
         VersionNotFoundError: The moment lies before the first commit that is still known, or in the future, where
             the answer could still change.
     """
-    with existing(lake, name, "read"):
-        visible = visible_version(lake, name)
-        commits = read_history(lake.spark, lake.catalog.identifier(name), str(name))
-    commits = [commit for commit in commits if commit.version <= visible]
+    visible = visible_version(lake, name)
+    commits = [commit for commit in read_history(lake, name) if commit.version <= visible]
     oldest, newest = commits[-1], commits[0]
     # Clocks of machines differ a little, so the newest commit may lie ahead of ours.
     if moment > max(newest.timestamp, datetime.now(timezone.utc)) or moment < oldest.timestamp:

@@ -65,8 +65,7 @@ def restore_table(lake: LakeContext, name: TableName, to: At, *, message: str) -
 
 
 def _undone(lake: LakeContext, name: TableName, version: int, newest: int) -> list[str]:
-    with border(str(name), "history"):
-        commits = read_history(lake.spark, lake.catalog.identifier(name), str(name), limit=newest - version + 1)
+    commits = read_history(lake, name, limit=newest - version + 1)
     return [
         f"{commit.version} {commit.operation}: {commit.message or ''}" for commit in commits if commit.version > version
     ]

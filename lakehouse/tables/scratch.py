@@ -27,6 +27,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from lakehouse.tables.files import EPOCH, DataFile, DeletionVector
+from lakehouse.tables.local_place import runs_here
 
 _MAPPING = "delta.columnMapping."
 _COMMITTED_ELSEWHERE = ("catalogManaged", "catalogOwned-preview")
@@ -108,11 +109,6 @@ def read_files(spark: SparkSession, shape: Shape, files: Sequence[DataFile], loc
 def _place(spark: SparkSession, location: str) -> str:
     """Return the folder for passing tables: this machine's own where all work is done here, else under the table."""
     return _temporary_folder() if runs_here(spark) and location.startswith("file:") else _folder_under(location)
-
-
-def runs_here(spark: SparkSession) -> bool:
-    """Return whether the session does all its work on one machine."""
-    return (spark.conf.get("spark.master", "") or "").startswith("local")
 
 
 @cache

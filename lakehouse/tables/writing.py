@@ -121,8 +121,7 @@ def shaped(rows: DataFrame, fitted: Fit) -> DataFrame:
 
 def commit_of(lake: LakeContext, name: TableName, note: Note) -> Commit | None:
     """Return the commit that carries *note*; None where the write changed nothing and made none."""
-    with border(str(name), "history"):
-        found = find_commit(lake.spark, lake.catalog.identifier(name), str(name), note.commit_id)
+    found = find_commit(lake, name, note.commit_id)
     return None if found is None else as_stored(lake, name, counted(lake, name, [found])[0])
 
 

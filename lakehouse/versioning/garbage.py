@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lakehouse.refs import TableName
-from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.file_history import FileHistory, needed_by, read_file_history
 from lakehouse.tables.history import read_history
-from lakehouse.tables.metadata import existing, find_version, newest_version
+from lakehouse.tables.metadata import find_version, newest_version
 from lakehouse.versioning.inventory import StoredFile, list_files, looks_like_delta
 from lakehouse.versioning.protection import Protection
 
@@ -117,7 +116,6 @@ def _needed_files(lake: LakeContext, files: FileHistory, floor: int, protection:
 
 def _floor(lake: LakeContext, files: FileHistory, since: datetime) -> int:
     """Return the version that was the newest at *since*; the oldest where none was."""
-    with existing(lake, files.name, "history"):
-        commits: list[Commit] = read_history(lake.spark, lake.catalog.identifier(files.name), str(files.name))
+    commits = read_history(lake, files.name)
     known = [commit.version for commit in commits if commit.timestamp <= since]
     return max(known) if known else min(commit.version for commit in commits)

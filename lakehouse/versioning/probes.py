@@ -166,9 +166,7 @@ def find_stale_branches(patient: Patient) -> Iterable[Finding]:
         moments = [branch.created_at]
         # A branch whose maker died has clones still to be made.
         for held in (held for held in branch.tables if table_exists(patient.lake, held.clone)):
-            with border(str(held.clone), "history"):
-                identifier = patient.lake.catalog.identifier(held.clone)
-                moments += [commit.timestamp for commit in read_history(patient.lake.spark, identifier, "", limit=1)]
+            moments += [commit.timestamp for commit in read_history(patient.lake, held.clone, limit=1)]
         if patient.now - max(moments) > STALE:
             what = f"nobody has written to it since {max(moments):%Y-%m-%d}; it keeps old files alive"
             yield Finding("warning", f"branch {branch.name}", what, f"lake.get_branch({branch.name!r}).discard()")

@@ -20,8 +20,7 @@ def note_of(
     """
     held = branch.get(str(span.name))
     bases = {table.clone: f"{table.name}@{table.base_version}" for table in branch.tables}
-    with border(held.name, "history"):
-        commits = read_history(lake.spark, lake.catalog.identifier(held.clone), held.name, limit=span.head - span.base)
+    commits = read_history(lake, held.clone, limit=span.head - span.base)
     refs = sorted({ref for commit in commits for ref in commit.inputs})
     inputs = [bases.get(TableRef.parse(ref).name, ref) for ref in refs]
     facts: dict[str, object] = {

@@ -257,9 +257,7 @@ def landed_version(lake: LakeContext, table: PublishedTable, commit_id: str, new
     """Return the version of main that a commit of that id made after ``before``, None where there is none."""
     if newest <= table.before:
         return None
-    name = table.table
-    with border(table.name, "history"):
-        commits = read_history(lake.spark, lake.catalog.identifier(name), table.name, limit=newest - table.before)
+    commits = read_history(lake, table.table, limit=newest - table.before)
     return next((commit.version for commit in commits if commit.facts.get("commit_id") == commit_id), None)
 
 

@@ -128,7 +128,7 @@ def test_a_table_that_another_replaces_with_other_settings_is_protected_again_by
     place = f"delta.`{tmp_path}/lake/raw/t`"
     short = {"delta.logRetentionDuration": "interval 7 days", "delta.deletedFileRetentionDuration": "interval 1 days"}
     told = ", ".join(f"'{key}' = '{value}'" for key, value in short.items())
-    spark.sql(f"CREATE OR REPLACE TABLE {place} ({SCHEMA}) USING delta TBLPROPERTIES ({told})")
+    spark.sql(f"CREATE OR REPLACE TABLE raw.t ({SCHEMA}) USING delta TBLPROPERTIES ({told})")
     found = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {place}").collect()}
     assert {key: found[key] for key in RETENTION} == short
     lake.tag("again", ["raw.t@0"], message="protects")

@@ -44,7 +44,7 @@ def test_every_operation_carries_its_metadata(spark, tmp_path):
     assert spark.conf.get("spark.databricks.delta.commitInfo.userMetadata", None) is None
 
 
-def test_rows_that_came_and_went_add_up_for_every_operation(lake, spark, tmp_path):
+def test_rows_that_came_and_went_add_up_for_every_operation(lake, spark, tmp_path, monkeypatch):
     table, schema = lake.table("raw.t"), "id int, n int"
     folder = f"delta.`{tmp_path}/lake/raw/t`"
     table.append(spark.range(0, 10, 1, 2).selectExpr("CAST(id AS int) id", "CAST(id AS int) n"), message="made")
@@ -79,6 +79,12 @@ def test_rows_that_came_and_went_add_up_for_every_operation(lake, spark, tmp_pat
     assert counts["one goes, one comes"] == (1, 0, 1)
     assert counts["one changes"] == (0, 1, 0)
     assert counts["whole files"] == (0, 0, 6)
+    # Spark's own history is the same, and so are the rows that it counts.
+    here = [kind.history() for kind in (table, clone)]
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("lakehouse.tables.history.local_folder", lambda *_: None)
+        assert [kind.history() for kind in (table, clone)] == here
+        assert clone.history(limit=1) == here[1][:1]
     # What the write handed back is what the history shows.
     assert table.overwrite(rows, message="last").rows_deleted == 6
     assert by_message["all"].bytes_added > 0
