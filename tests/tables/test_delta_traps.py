@@ -3,9 +3,12 @@
 Elsewhere, because more than a trap is tested there:
 metadata lost on RESTORE, checks newer than its target    test_restore.py
 a schema replaced, its properties kept                    test_overwrite.py
+null keys that are doubled or lost                        test_append_once.py, test_merge_history.py
 messages of threads that share a session                  test_concurrency.py
 ``count()`` of statistics that ignores deletion vectors   test_files.py
 a shallow clone that protects nothing                     tests/versioning/test_branches.py
+a VACUUM that knows no pinned version                     tests/versioning/test_collecting.py
+a change feed that begins too late                        tests/features/test_incremental.py
 """
 
 import os
@@ -135,6 +138,17 @@ def test_a_table_that_another_replaces_with_other_settings_is_protected_again_by
     found = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {place}").collect()}
     assert {key: found[key] for key in RETENTION} == dict(RETENTION)
     assert_rows(lake.at("again").table("raw.t").read(), [(1, 1)], SCHEMA)
+
+
+def test_dropping_a_table_in_sql_takes_its_name_alone(spark, lake):
+    # A managed table's files would go with it, those under tags too; ours are external to the session's catalog.
+    table = lake.table("raw.t")
+    table.append(spark.range(1).selectExpr("1 AS id", "1 AS n"), message="start")
+    spark.sql("DROP TABLE raw.t")
+    assert not spark.catalog.tableExists("raw.t")
+    assert_rows(table.read(at=0), [(1, 1)], SCHEMA)
+    assert [commit.message for commit in lake.table("raw.t").history()] == ["start"]
+    assert lake.tables() == ["raw.t"]
 
 
 def test_a_batch_that_a_restore_undid_is_not_skipped_when_it_is_tried_again(spark, lake):
