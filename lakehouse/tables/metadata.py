@@ -62,9 +62,16 @@ def read_metadata(lake: LakeContext, name: TableName) -> Metadata:
     Raises:
         TableNotFoundError: There is no such table.
     """
-    here = _metadata_here(lake, name)
-    if here is not None:
-        return here
+    return _metadata_here(lake, name) or describe_table(lake, name)
+
+
+def describe_table(lake: LakeContext, name: TableName) -> Metadata:
+    """Return the same as :func:`read_metadata` by opening the table, log and all: proof that it can be opened.
+
+    Raises:
+        TableNotFoundError: There is no such table.
+        StorageError, VersionNotFoundError: Its log is not whole.
+    """
     with existing(lake, name, "metadata"):
         row = lake.spark.sql(f"DESCRIBE DETAIL {lake.catalog.identifier(name)}").collect()[0]
     properties = dict(row.properties)

@@ -16,7 +16,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.files import files_at
 from lakehouse.tables.history import read_history
-from lakehouse.tables.metadata import KEYS, Metadata, read_metadata, table_exists
+from lakehouse.tables.metadata import KEYS, Metadata, describe_table, schema_at, table_exists
 from lakehouse.tables.retention import short_retention
 from lakehouse.versioning.attendance import is_at_work
 from lakehouse.versioning.branches import Branches
@@ -69,7 +69,7 @@ class Patient:
 
     def _read(self, name: TableName) -> Metadata | LakehouseError:
         try:
-            return read_metadata(self.lake, name)
+            return describe_table(self.lake, name)
         except LakehouseError as error:
             return error
 
@@ -87,7 +87,7 @@ def find_short_retention(patient: Patient) -> Iterable[Finding]:
 
 
 def find_missing_files(patient: Patient) -> Iterable[Finding]:
-    """Tagged versions whose files are gone, and tags of tables that are gone or others now."""
+    """Tagged versions whose commits or files are gone, and tags of tables that are gone or others now."""
     versions = [version for tag in patient.tags for version in tag.tables]
     proofs = Proofs(patient.lake).of(versions)
     for tag in patient.tags:
@@ -99,6 +99,8 @@ def find_missing_files(patient: Patient) -> Iterable[Finding]:
             elif version.table_id and metadata.table_id != version.table_id:
                 what = f"tag {tag.name!r} holds a table of that name that was replaced by another since"
                 yield Finding("error", str(version), what, fix)
+            elif (why := _unreadable(patient.lake, place, version)) is not None:
+                yield Finding("error", str(version), f"tag {tag.name!r} holds it, but it can't be read: {why}", fix)
             else:
                 proof = proofs.get(version)
                 files = proof.paths if proof is not None else _replayed(patient.lake, place, version)
@@ -220,6 +222,15 @@ PROBES: Mapping[str, Callable[[Patient], Iterable[Finding]]] = {
     "keys": find_tables_without_keys,
 }
 """What it is about, to the probe."""
+
+
+def _unreadable(lake: LakeContext, place: TableName, version: TableVersion) -> str | None:
+    """Return why the version can't be read though its table can: its commits are gone, or the age wall is before it."""
+    try:
+        schema_at(lake, place, version.version)
+    except LakehouseError as error:
+        return str(error)
+    return None
 
 
 def _replayed(lake: LakeContext, place: TableName, version: TableVersion) -> set[str]:

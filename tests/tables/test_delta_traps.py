@@ -151,6 +151,24 @@ def test_dropping_a_table_in_sql_takes_its_name_alone(spark, lake):
     assert lake.tables() == ["raw.t"]
 
 
+def test_history_that_goes_with_a_dropped_feature_is_told_and_never_read_as_something_else(spark, lake):
+    # TRUNCATE HISTORY deletes commits after a time of its own, a day by default, whatever the table's retention is.
+    table = lake.table("raw.t")
+    table.append(spark.range(1).selectExpr("1 AS id", "1 AS n"), message="start")
+    lake.tag("kept", ["raw.t@0"], message="holds version 0")
+    settings = "'delta.enableDeletionVectors' = '{}', 'delta.dropFeatureTruncateHistory.retentionDuration' = '0 hours'"
+    for enabled in ("true", "false"):
+        spark.sql(f"ALTER TABLE raw.t SET TBLPROPERTIES ({settings.format(enabled)})")
+    drop = "ALTER TABLE raw.t DROP FEATURE deletionVectors TRUNCATE HISTORY"
+    with pytest.raises((PySparkException, Py4JError), match="FEATURE_DROP"):
+        spark.sql(drop)
+    spark.sql(drop)
+    with pytest.raises(VersionNotFoundError):
+        lake.at("kept").table("raw.t").read()
+    (found,) = lake.doctor().errors
+    assert (found.table, found.fix.split("(")[0]) == ("raw.t@0", "lake.untag")
+
+
 def test_a_batch_that_a_restore_undid_is_not_skipped_when_it_is_tried_again(spark, lake):
     # RESTORE leaves transaction ids as they are: a stream's batch, tried again, would be skipped and its rows lost.
     table = lake.table("raw.t")
