@@ -9,9 +9,16 @@ from lakehouse.refs import TableName
 from lakehouse.tables.context import LakeContext
 
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
 def runs_here(spark: SparkSession) -> bool:
-    """Return whether the session does all its work on one machine."""
-    return (spark.conf.get("spark.master", "") or "").startswith("local")
+    """Return whether the session does all its work on this machine."""
+    if not (spark.conf.get("spark.master", "") or "").startswith("local"):
+        return False
+    # A Connect server in local mode may be local to another machine, where the same path is another folder.
+    is_client = type(spark).__module__.startswith("pyspark.sql.connect")
+    return not is_client or spark.client.host in _THIS_MACHINE
 
 
 def local_folder(lake: LakeContext, name: TableName) -> str | None:
