@@ -3,11 +3,12 @@
 Elsewhere, in object stores, on clusters or behind a catalog, only Spark is asked.
 """
 
+from typing import Any, cast
+
 from pyspark.sql import SparkSession
 
 from lakehouse.refs import TableName
 from lakehouse.tables.context import LakeContext
-
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
@@ -18,7 +19,7 @@ def runs_here(spark: SparkSession) -> bool:
         return False
     # A Connect server in local mode may be local to another machine, where the same path is another folder.
     is_client = type(spark).__module__.startswith("pyspark.sql.connect")
-    return not is_client or spark.client.host in _THIS_MACHINE
+    return not is_client or cast(Any, spark).client.host in _THIS_MACHINE
 
 
 def local_folder(lake: LakeContext, name: TableName) -> str | None:
