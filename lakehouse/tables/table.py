@@ -62,13 +62,8 @@ class Table(ReadableTable):
             SchemaError: The schema can't be read, or a check isn't a condition on the columns.
         """
         columns = read_schema(self._lake, self._name, schema)
-        spec = TableSpec(
-            columns,
-            keys=name_list(keys, "keys"),
-            partition_by=name_list(partition_by, "partition_by"),
-            cluster_by=name_list(cluster_by, "cluster_by"),
-            checks=dict(checks or {}),
-        )
+        layout = name_list(partition_by, "partition_by"), name_list(cluster_by, "cluster_by")
+        spec = TableSpec(columns, name_list(keys, "keys"), *layout, dict(checks or {}))
         return create_table(self._lake, self._name, spec, message=message)
 
     def append(

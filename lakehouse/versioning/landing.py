@@ -5,7 +5,7 @@ from lakehouse.tables.context import LakeContext
 from lakehouse.tables.metadata import read_metadata
 from lakehouse.tables.provenance import Note
 from lakehouse.tables.signing import OWN_TRANSACTIONS
-from lakehouse.tables.writing import enable
+from lakehouse.tables.writing import set_properties
 from lakehouse.versioning.sides import Shape
 
 _WIDENING = "delta.enableTypeWidening"
@@ -22,4 +22,4 @@ def once(transaction: str) -> dict[str, str]:
 def allow_widening(lake: LakeContext, name: TableName, note: Note, shape: Shape) -> None:
     """Let columns of main grow, where they have to: a commit of its own, once a table."""
     if shape.widened and read_metadata(lake, name).properties.get(_WIDENING) != "true":
-        enable(lake, name, lake.provenance.note("Let types grow"), _WIDENING)
+        set_properties(lake, name, lake.provenance.note("Let types grow"), {_WIDENING: "true"})

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from lakehouse.refs import TableRef
-from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import read_history
 from lakehouse.versioning.branch_records import BranchRecord

@@ -19,7 +19,6 @@ from pyspark.sql import functions as F
 
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
-from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import read_history
 from lakehouse.tables.metadata import newest_versions, not_found
