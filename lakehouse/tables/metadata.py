@@ -142,11 +142,9 @@ def newest_version(lake: LakeContext, name: TableName) -> int:
 
 def find_version(lake: LakeContext, name: TableName) -> int | None:
     """Return the version of the newest commit, None where there is no such table; looks at no other table."""
-    here = local_folder(lake, name)
+    here = _version_here(lake, name)
     if here is not None:
-        found = CommitFiles(str(name), here).newest()
-        if found is not None:
-            return found
+        return here
     folder = lake.catalog.log_folder(name)
     try:
         with border(str(name), "version"):
@@ -158,6 +156,12 @@ def find_version(lake: LakeContext, name: TableName) -> int | None:
     except TableNotFoundError:
         return None
     return max((int(match.group(1)) for match in map(_COMMIT_FILE.search, files) if match), default=None)
+
+
+def _version_here(lake: LakeContext, name: TableName) -> int | None:
+    """Return the version of the newest commit on this machine; None where there is none, or it is elsewhere."""
+    folder = local_folder(lake, name)
+    return None if folder is None else CommitFiles(str(name), folder).newest()
 
 
 def visible_version(lake: LakeContext, name: TableName) -> int:
@@ -177,6 +181,10 @@ def settle(lake: LakeContext, name: TableName) -> None:
 
 def newest_versions(lake: LakeContext, names: Sequence[TableName]) -> list[int | None]:
     """Return the newest version of each table, None of one that isn't there; looked at in the order of *names*."""
+    here = [_version_here(lake, name) for name in names]
+    if any(version is not None for version in here):
+        # So the folders are the session's own, and a table that isn't found is not there.
+        return here
     pattern = lake.catalog.log_folders(names)
     if pattern is None:
         return [find_version(lake, name) for name in names]
