@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from lakehouse.errors import TrackingError
 from lakehouse.tracking import Tracker
 from tests.tracking.records import FolderLake, Part, Rows, forest, frame, version
-from tests.tracking.servers import mlflow_server, postgres, postgres_programs
+from tests.tracking.servers import free_port, mlflow_server, postgres, postgres_programs
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")
 
@@ -116,3 +116,10 @@ def test_tampered_files_are_refused(tracker, client, logged, place, tmp_path_fac
         tracker.load_model("models:/late/1")
     (base / "model.skops").write_bytes(kept)
     assert tracker.load_model(second.uri).max_depth == 1
+
+
+def test_a_server_that_nobody_answers_for_is_told_at_once():
+    nowhere = f"http://ada:hunter2@127.0.0.1:{free_port()}"
+    with pytest.raises(TrackingError, match="nobody answers") as raised:
+        Tracker(FolderLake(), nowhere, experiment="flights").runs()
+    assert "hunter2" not in str(raised.value)

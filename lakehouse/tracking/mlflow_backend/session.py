@@ -1,8 +1,11 @@
 """A connection to MLflow: one client with an explicit URI, one experiment."""
 
 import os
+import socket
+import urllib.request
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
@@ -16,6 +19,8 @@ from lakehouse.tracking.redaction import redact_text
 
 _SQLITE = "sqlite:///"
 _SERVERS = ("http:", "https:", "databricks")
+_PORTS = {"http": 80, "https": 443}
+_PATIENCE_SECONDS = 5
 
 
 class MlflowBackend:
@@ -58,6 +63,7 @@ def open_backend(uri: str, experiment: str, artifacts: str | None) -> MlflowBack
         TrackingError: The store can't be made or reached, or the experiment is in the bin.
     """
     uri = _absolute(uri)
+    _check_answers(uri)
     with border(f"mlflow at {redact_text(uri)}", "Check the address and that its folder can be written"):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         return MlflowBackend(client, _experiment(client, experiment, artifacts or _artifacts_beside(uri)), uri)
@@ -72,6 +78,24 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> Exper
         hint = "Restore it in MLflow or choose another name"
         raise TrackingError(f"experiment {name!r}", "it was deleted", hint)
     return found
+
+
+def _check_answers(uri: str) -> None:
+    """Raise at once where nobody listens at a server's address: MLflow itself would try for minutes.
+
+    Behind a proxy it can't be told from here.
+    """
+    parts = urlsplit(uri)
+    host = parts.hostname
+    if parts.scheme not in _PORTS or host is None:
+        return
+    if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+        return
+    try:
+        socket.create_connection((host, parts.port or _PORTS[parts.scheme]), _PATIENCE_SECONDS).close()
+    except (OSError, ValueError) as error:
+        hint = "Start the server there, or correct the address"
+        raise TrackingError(f"mlflow at {redact_text(uri)}", f"nobody answers ({error})", hint) from error
 
 
 def _absolute(uri: str) -> str:
