@@ -7,6 +7,7 @@ from lakehouse.rows import local_rows
 pytest_plugins = ["lakehouse.testing"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keep all tests that need the Spark session in one process, and the others of a file together."""
     for item in items:

@@ -3,14 +3,16 @@
 Start at :class:`TableSpec`; the two functions make a table empty or with its first rows.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from lakehouse.errors import SchemaError, TableExistsError
+from lakehouse.errors import SchemaError, StorageError, TableExistsError
 from lakehouse.refs import TableName
 from lakehouse.schema import check_columns
 from lakehouse.sql import literal, properties_list, quoted, quoted_list
@@ -23,6 +25,8 @@ from lakehouse.tables.retention import RETENTION
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import committed
 
+_OCCUPIED = ("DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION", "TABLE_OR_VIEW_ALREADY_EXISTS")
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 5.0, 0.2
 _NEEDS_MAPPING = frozenset(" ,;{}()\n\t=")
 """Characters that Parquet doesn't take in a column's name: Delta then maps names to others."""
 
@@ -132,7 +136,7 @@ def create_empty(lake: LakeContext, name: TableName, spec: TableSpec, note: Note
     )
     with border(str(name), "create"):
         lake.catalog.prepare(name)
-        with signed(lake.spark, note):
+        with _first(lake, name), signed(lake.spark, note):
             lake.spark.sql(statement)
     show(lake, name)
 
@@ -149,9 +153,31 @@ def create_with_rows(lake: LakeContext, name: TableName, spec: TableSpec, rows: 
         writer = writer.tableProperty(key, value)
     with border(str(name), "create"):
         lake.catalog.prepare(name)
-        with signed(rows.sparkSession, note):
+        with _first(lake, name), signed(rows.sparkSession, note):
             writer.create()
     show(lake, name)
+
+
+@contextmanager
+def _first(lake: LakeContext, name: TableName) -> Iterator[None]:
+    """Tell a table that another writer is making just now, its files there and its commit not yet, from other things.
+
+    Raises:
+        TableExistsError: The other writer was first.
+        StorageError: Something is there, and no commit came within a few seconds.
+    """
+    try:
+        yield
+    except PySparkException as error:
+        if not any(condition in str(error) for condition in _OCCUPIED):
+            raise
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < until:
+            if table_exists(lake, name):
+                raise TableExistsError(str(name)) from error
+            time.sleep(_PAUSE_SECONDS)
+        hint = "If another writer is making it, try again; otherwise move that away or choose another name"
+        raise StorageError(str(name), "what lies at its place is no Delta table", hint) from error
 
 
 def show(lake: LakeContext, name: TableName) -> None:

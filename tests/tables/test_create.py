@@ -2,7 +2,14 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import types as T
 
-from lakehouse.errors import ConfigError, ConstraintError, MissingColumnsError, SchemaError, TableExistsError
+from lakehouse.errors import (
+    ConfigError,
+    ConstraintError,
+    MissingColumnsError,
+    SchemaError,
+    StorageError,
+    TableExistsError,
+)
 from lakehouse.tables.retention import RETENTION
 from lakehouse.testing import assert_rows, assert_unchanged
 
@@ -77,3 +84,15 @@ def test_odd_names_of_tables_and_columns_work(lake, spark):
     assert lake.tables() == ["ra w.it's `odd`; {drop} *ü-%"]
     copy = lake.table("mart.copy").append(table.read(at=1).where("`a``b.c` = 2"), message="copy")
     assert copy.inputs == ("ra w.it's `odd`; {drop} *ü-%@1",)
+
+
+def test_files_that_are_no_table_are_left_alone(lake, spark, tmp_path, monkeypatch):
+    monkeypatch.setattr("lakehouse.tables.creation._PATIENCE_SECONDS", 0.3)
+    folder = tmp_path / "lake/raw/flights"
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match=r"raw.flights.*what lies at its place is no Delta table"):
+        lake.table("raw.flights").create("id bigint", message="start")
+    with pytest.raises(StorageError, match=r"raw.flights.*what lies at its place is no Delta table"):
+        lake.table("raw.flights").append(spark.range(3), message="start")
+    assert [file.name for file in folder.iterdir() if not file.name.startswith(".")] == ["notes.txt"]

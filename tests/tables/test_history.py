@@ -1,11 +1,13 @@
 import getpass
 import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 
 from lakehouse import Lakehouse
 
 
-def test_every_operation_carries_its_metadata(spark, tmp_path):
+def test_every_operation_carries_its_metadata(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["jobs/nightly.py", "--month", "1"])
     lake = Lakehouse(spark, root=tmp_path)
     table, schema = lake.table("raw.t"), "id int, n int"
     table.create(schema, keys=["id"], message="create")
@@ -31,7 +33,7 @@ def test_every_operation_carries_its_metadata(spark, tmp_path):
         known = subprocess.run(["git", "cat-file", "-t", commit.git_commit.removesuffix("-dirty")], capture_output=True)
         assert known.stdout == b"commit\n"
         assert commit.run_id == lake.run_id
-        assert commit.job
+        assert commit.job == "nightly.py"
         assert now - timedelta(minutes=30) < commit.timestamp <= now + timedelta(seconds=5)
     by_message = {commit.message: commit for commit in commits}
     assert by_message["merge"].inputs == ("raw.t@1",)
