@@ -7,14 +7,6 @@ from lakehouse.rows import local_rows
 pytest_plugins = ["lakehouse.testing"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep all tests that need the Spark session in one process, and the others of a file together."""
-    for item in items:
-        group = "spark" if "spark" in item.fixturenames else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def spark(spark):
     """The session, whose ``createDataFrame`` puts a list's rows into the plan, as on Connect: 15 ms a read, not 170."""

@@ -8,16 +8,12 @@ import pytest
 from lakehouse import Lakehouse
 from lakehouse.errors import MergeConflictError
 from lakehouse.testing import assert_rows
-from lakehouse.versioning import carrying
 from lakehouse.versioning.publications import Publications
 from tests.faults.harness import thorough
+from tests.versioning.half_way import dying_half_way
 from tests.versioning.small_tables import small_table
 
 SCHEMA = "id int, n int"
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: no handler of the library runs."""
 
 
 @pytest.fixture
@@ -28,17 +24,8 @@ def half_published(lake, spark, monkeypatch):
     branch = lake.branch("fix", ["raw.a", "raw.b"])
     for name in ("raw.a", "raw.b"):
         branch.table(name).merge(spark.createDataFrame([(1, 2), (42, 42)], SCHEMA), message="two")
-    land = carrying.Carrier._land
-
-    def dying(self, publication, table, *planned):
-        if table.name == "raw.b":
-            raise Killed
-        return land(self, publication, table, *planned)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(carrying.Carrier, "_land", dying)
-        with pytest.raises(Killed):
-            branch.merge(message="both")
+    with dying_half_way(monkeypatch):
+        branch.merge(message="both")
     return branch
 
 

@@ -19,6 +19,7 @@ from lakehouse.versioning import carrying
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.publications import Publications
 from tests.faults.harness import thorough
+from tests.versioning.half_way import dying_half_way
 from tests.versioning.small_tables import small_table
 
 SCHEMA = "id int, n int"
@@ -44,23 +45,10 @@ def add_twos(tx):
         tx.table(name).append(tx._context.spark.createDataFrame([(2, 2)], SCHEMA), message="t")
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: no handler of the library runs."""
-
-
 def die_half_way(lake, monkeypatch, write, **options):
     """Run a transaction that commits raw.a to main and not raw.b."""
-    land = carrying.Carrier._land
-
-    def dying(self, publication, table, *planned):
-        if table.name == "raw.b":
-            raise Killed
-        return land(self, publication, table, *planned)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(carrying.Carrier, "_land", dying)
-        with pytest.raises(Killed):
-            transact(lake, write, **options)
+    with dying_half_way(monkeypatch):
+        transact(lake, write, **options)
 
 
 def test_a_transaction_is_one_commit_a_table_with_its_message_and_unseen_before(lake, spark, pair):
