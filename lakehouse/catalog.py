@@ -137,7 +137,7 @@ class PathCatalog:
         The session's catalog takes letters, digits and ``_`` only: a table with another name is reached by its lake.
         """
         if _is_showable(name):
-            self._show(name, self._shown(name.schema))
+            self._show(name, self._shown(name.schema, name.table))
 
     def show_all(self) -> None:
         """Register every table that isn't registered yet and whose name the session's catalog takes."""
@@ -182,10 +182,16 @@ class PathCatalog:
         place = literal(self.folder(name))
         self._spark.sql(f"CREATE TABLE IF NOT EXISTS {table} USING delta LOCATION {place}")
 
-    def _shown(self, schema: str) -> dict[str, str]:
-        """Return table to folder of what is registered in *schema*, which is made where it isn't there."""
+    def _shown(self, schema: str, table: str = "*") -> dict[str, str]:
+        """Return table to folder of what is registered in *schema*, which is made where it isn't there.
+
+        Args:
+            schema: The schema.
+            table: One of its tables, whose name holds nothing that a pattern gives a meaning to; default all.
+        """
         self._spark.sql(f"CREATE SCHEMA IF NOT EXISTS spark_catalog.{quoted(schema)}")
-        rows = self._spark.sql(f"SHOW TABLE EXTENDED IN spark_catalog.{quoted(schema)} LIKE '*'").collect()
+        statement = f"SHOW TABLE EXTENDED IN spark_catalog.{quoted(schema)} LIKE {literal(table)}"
+        rows = self._spark.sql(statement).collect()
         return {row.tableName.lower(): _location(row.information) for row in rows if not row.isTemporary}
 
     def __str__(self) -> str:

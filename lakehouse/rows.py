@@ -1,8 +1,9 @@
-"""Rows of this process as a DataFrame: `local_rows`."""
+"""Rows of this process as a DataFrame, `local_rows`, or for Arrow, `arrow_rows`."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.conversion import LocalDataToArrowConversion
@@ -21,5 +22,9 @@ def local_rows(spark: SparkSession, rows: Sequence[tuple[Any, ...]], schema: T.S
     """
     if not rows:
         return spark.createDataFrame([], schema)
-    table = LocalDataToArrowConversion.convert(rows, schema, use_large_var_types=False)
-    return spark.createDataFrame(table, schema)
+    return spark.createDataFrame(arrow_rows(rows, schema), schema)
+
+
+def arrow_rows(rows: Sequence[tuple[Any, ...]], schema: T.StructType) -> pa.Table:
+    """Return rows, at least one, as a table of Arrow's with the types that Spark reads as those of *schema*."""
+    return LocalDataToArrowConversion.convert(list(rows), schema, use_large_var_types=False)

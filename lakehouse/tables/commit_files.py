@@ -69,15 +69,19 @@ class CommitFiles:
         versions = [version for version in reversed(times) if upto is None or version <= upto]
         return [self._commit(version, times[version]) for version in versions[:limit]]
 
-    def find(self, commit_id: str) -> Commit | None:
+    def find(self, commit_id: str, *, after: int = -1) -> Commit | None:
         """Return the commit of that id, looking at the newest first; None where no commit carries it.
+
+        Args:
+            commit_id: The id.
+            after: Only commits after this version are looked at.
 
         Raises:
             TableNotFoundError: There is no such table.
             StorageError: The log can't be read.
         """
         times = self.times()
-        for version in reversed(times):
+        for version in (version for version in reversed(times) if version > after):
             # Most commits are told apart by the text alone.
             if commit_id in self._text(version):
                 commit = self._commit(version, times[version])

@@ -7,6 +7,7 @@ executors, this knows all of them and is held by the driver: a few hundred bytes
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from pyspark.sql import Row
 from pyspark.sql import functions as F
@@ -14,12 +15,17 @@ from pyspark.sql import functions as F
 from lakehouse.refs import TableName
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.files import files_at, vector_path
+from lakehouse.tables.files import vector_path
+from lakehouse.tables.local_log import LocalLog, absolute_path, log_here, vector_of
 from lakehouse.tables.log import absolute, read_commits
 from lakehouse.tables.metadata import newest_version
+from lakehouse.tables.stored import data_files
 
 _ORDER = {"removed": 0, "added": 1, "changes": 1}
 """What a commit removes goes before what it adds: a file may be in both."""
+
+_KINDS = {"add": "added", "remove": "removed", "cdc": "changes"}
+"""What the log calls it, to what it is called here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,39 @@ def read_file_history(lake: LakeContext, name: TableName) -> FileHistory:
         TableNotFoundError: There is no such table.
         StorageError: The log can't be reached as files.
     """
+    here = log_here(lake, name)
+    return _by_spark(lake, name) if here is None else _of_actions(name, here)
+
+
+def _of_actions(name: TableName, log: LocalLog) -> FileHistory:
+    events: list[FileEvent] = []
+    schemas: set[tuple[str, tuple[str, ...]]] = set()
+    for version, action in log.actions:
+        kind = next((kind for kind in _KINDS if action.get(kind)), None)
+        if kind is not None:
+            events.append(_file_event(version, _KINDS[kind], action[kind], log.location))
+        metadata = action.get("metaData")
+        if metadata:
+            schemas.add((metadata["schemaString"], tuple(metadata.get("partitionColumns") or ())))
+    events.sort(key=_turn)
+    is_whole = log.base is None and log.actions[0][0] == 0
+    return FileHistory(name, log.version, log.location, is_whole, tuple(events), tuple(sorted(schemas)))
+
+
+def _file_event(version: int, kind: str, entry: Mapping[str, Any], location: str) -> FileEvent:
+    told, values = entry.get("deletionVector"), entry.get("partitionValues")
+    vector = vector_of(told, location)
+    return FileEvent(
+        version,
+        kind,
+        absolute_path(entry["path"], location),
+        None if not told else (told["storageType"], told["pathOrInlineDv"], told.get("offset") or 0),
+        None if vector is None else vector.path,
+        None if values is None else dict(values),
+    )
+
+
+def _by_spark(lake: LakeContext, name: TableName) -> FileHistory:
     newest = newest_version(lake, name)
     log = read_commits(lake, name, None, newest)
     either = F.coalesce("add.deletionVector", "remove.deletionVector")
@@ -126,9 +165,7 @@ def read_file_history(lake: LakeContext, name: TableName) -> FileHistory:
     )
     with border(str(name), "read the log"):
         rows = told.collect()
-    events = sorted(
-        (_event(row) for row in rows if row.kind is not None), key=lambda event: (event.version, _ORDER[event.kind])
-    )
+    events = sorted((_event(row) for row in rows if row.kind is not None), key=_turn)
     schemas = {(row.schemaString, tuple(row.partitionColumns or ())) for row in rows if row.schemaString is not None}
     is_whole = log.base is None and min((row.version for row in rows), default=1) == 0
     return FileHistory(name, newest, log.location, is_whole, tuple(events), tuple(sorted(schemas)))
@@ -140,15 +177,15 @@ def needed_by(lake: LakeContext, files: FileHistory, version: int) -> set[str]:
     Raises:
         VersionNotFoundError, StorageError: They can't be told: part of the log is gone.
     """
-    if files.is_whole:
-        return _paths(files.live(version))
-    found = files_at(lake, files.name, version)
-    with border(f"{files.name}@{version}", "list its files"):
-        return {row.path for row in found.paths().collect()}
+    return _paths(files.live(version)) if files.is_whole else data_files(lake, files.name, version).paths
 
 
 def _paths(events: Collection[FileEvent]) -> set[str]:
     return {event.path for event in events} | {event.vector_path for event in events if event.vector_path is not None}
+
+
+def _turn(event: FileEvent) -> tuple[int, int]:
+    return event.version, _ORDER[event.kind]
 
 
 def _event(row: Row) -> FileEvent:

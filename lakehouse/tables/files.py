@@ -1,25 +1,21 @@
-"""The files that make up a version: data files and deletion vectors, and whether they are still there.
+"""The files that make up a version: data files and deletion vectors.
 
-Start at :func:`files_at`. This is the one place that knows which files a version needs: tags, clean-up, diffs and the
-doctor ask here.
+Start at :func:`files_at`, which finds them by Spark, whatever the size of the log; :mod:`lakehouse.tables.local_log`
+comes to the same for small logs on this machine.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from lakehouse.errors import StorageError
 from lakehouse.refs import TableName
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.log import Log, absolute, plain_path, read_log
+from lakehouse.tables.log import Log, absolute, read_log
 
-_SHOWN = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 """Digits of base 85 as Delta writes the ids of deletion vectors."""
@@ -103,21 +99,6 @@ class VersionFiles:
         vectors = self.frame.select(F.col("vector.path"), F.lit("vector").alias("kind")).where("path IS NOT NULL")
         return data.unionAll(vectors.distinct())
 
-    def missing(self) -> list[str]:
-        """Return the files, data and deletion vectors, that storage lacks, sorted. Lists folders, reads no file."""
-        with border(f"{self.table}@{self.version}", "look for its files"):
-            wanted = {row.path for row in self.paths().collect()}
-            spark = self.frame.sparkSession
-            there: set[str] = set()
-            for folder in _folders(wanted, self.location):
-                listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-                try:
-                    there.update(map(plain_path, listing.load(folder).inputFiles()))
-                except AnalysisException as error:
-                    if error.getCondition() != "PATH_NOT_FOUND":
-                        raise
-        return sorted(wanted - there)
-
 
 def files_at(lake: LakeContext, name: TableName, version: int) -> VersionFiles:
     """Return the files that make up a version, by replaying the table's log up to it.
@@ -170,22 +151,6 @@ def _replayed(log: Log) -> DataFrame:
     )
 
 
-def check_files(lake: LakeContext, name: TableName, version: int) -> None:
-    """Raise where a data file or a deletion vector of the version is gone.
-
-    Raises:
-        StorageError: Names some that are gone.
-    """
-    gone = files_at(lake, name, version).missing()
-    if gone:
-        shown = ", ".join(path.rsplit("/", 1)[-1] for path in gone[:_SHOWN])
-        raise StorageError(
-            f"{name}@{version}",
-            f"{len(gone)} of its files are gone, such as {shown}",
-            "They can't be brought back; use a version whose files are there",
-        )
-
-
 def _vector_id(vector: Column) -> Column:
     offset = F.coalesce(F.concat(F.lit("@"), vector["offset"].cast("string")), F.lit(""))
     return F.concat(vector["storageType"], vector["pathOrInlineDv"], offset)
@@ -235,18 +200,3 @@ def data_file(row: Row, columns: Sequence[str]) -> DataFile:
     facts["modified_at"] = EPOCH + timedelta(microseconds=row.modified_at)
     facts["vector"] = DeletionVector(**row.vector.asDict()) if row.vector is not None else None
     return DataFile(**facts)
-
-
-def _folders(paths: Iterable[str], location: str) -> list[str]:
-    """Return the folders to look through: the table's own and, for a shallow clone, those of the tables behind it."""
-    outside = {path for path in paths if not path.startswith(f"{location}/")}
-    parents = {path.rsplit("/", 1)[0] for path in outside}
-    return [location, *sorted({_table_folder(parent) for parent in parents})]
-
-
-def _table_folder(folder: str) -> str:
-    """Return *folder* without the partitions, or the two random characters of column mapping, at its end."""
-    parts = folder.split("/")
-    while "=" in parts[-1] or re.fullmatch("[0-9A-Za-z]{2}", parts[-1]):
-        parts.pop()
-    return "/".join(parts)

@@ -17,7 +17,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.commit_files import CommitFiles
 from lakehouse.tables.commits import Commit, commit_of
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.local_log import read_local_version
+from lakehouse.tables.local_log import version_here
 from lakehouse.tables.local_place import local_folder
 from lakehouse.tables.log import Log, read_commits
 from lakehouse.tables.metadata import existing
@@ -40,8 +40,14 @@ def read_history(lake: LakeContext, name: TableName, *, limit: int | None = None
         return _by_spark(lake, name, limit) if files is None else files.commits(limit=limit)
 
 
-def find_commit(lake: LakeContext, name: TableName, commit_id: str) -> Commit | None:
+def find_commit(lake: LakeContext, name: TableName, commit_id: str, *, after: int = -1) -> Commit | None:
     """Return the commit of that id, looking at the newest first; None where no commit carries it.
+
+    Args:
+        lake: The lake.
+        name: The table.
+        commit_id: The id.
+        after: It can only be after this version.
 
     Raises:
         TableNotFoundError: There is no such table.
@@ -49,11 +55,11 @@ def find_commit(lake: LakeContext, name: TableName, commit_id: str) -> Commit | 
     with existing(lake, name, "history"):
         files = _commit_files(lake, name)
         if files is not None:
-            return files.find(commit_id)
+            return files.find(commit_id, after=after)
         for limit in (4, 64, None):
             commits = _by_spark(lake, name, limit)
             found = next((commit for commit in commits if commit.facts.get("commit_id") == commit_id), None)
-            if found is not None or limit is None or len(commits) < limit:
+            if found is not None or limit is None or len(commits) < limit or commits[-1].version <= after:
                 return found
     return None
 
@@ -97,14 +103,14 @@ def _commit_files(lake: LakeContext, name: TableName) -> CommitFiles | None:
 
 def _counts_here(lake: LakeContext, name: TableName, versions: Sequence[int]) -> dict[int, RowCounts] | None:
     """Return version to the rows that its files tell; None where Spark has to look."""
-    files, folder = _commit_files(lake, name), local_folder(lake, name)
-    if files is None or folder is None:
+    files = _commit_files(lake, name)
+    if files is None:
         return None
 
     def earlier(version: int) -> dict[str, int | None]:
-        before = read_local_version(str(name), folder, version - 1)
+        before = version_here(lake, name, version - 1)
         if before is None:
-            raise StorageError(f"{name}@{version - 1}", "its log is too large to be read here", "Let Spark read it")
+            raise StorageError(f"{name}@{version - 1}", "its log can't be read here", "Let Spark read it")
         return {file.log_path: file.records for file in before.files.values()}
 
     try:

@@ -17,13 +17,16 @@ from uuid import UUID
 
 import pyarrow.parquet as pq
 
+from lakehouse.refs import TableName
+from lakehouse.tables.context import LakeContext
 from lakehouse.tables.files import EPOCH, Z85, DataFile, DeletionVector
+from lakehouse.tables.local_place import local_folder
 from lakehouse.tables.log import list_log, log_parts
 
 _MOST_BYTES = 16_000_000
 """Of commits and checkpoint together; beyond that, Spark reads them."""
 
-_ACTIONS = ("add", "remove", "metaData", "protocol", "sidecar")
+_ACTIONS = ("add", "remove", "metaData", "protocol", "txn", "sidecar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class LocalVersion:
         protocol: Its ``protocol`` action.
         files: Path and id of the deletion vector, empty without, to the data file.
         changing: The commits after the base that say that they change rows.
+        transactions: Application to the last transaction that the table had seen of it.
     """
 
     location: str
@@ -45,6 +49,68 @@ class LocalVersion:
     protocol: Mapping[str, Any]
     files: Mapping[tuple[str, str], DataFile]
     changing: frozenset[int]
+    transactions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLog:
+    """All of a log that is there.
+
+    Attributes:
+        version: The newest version.
+        location: Folder of the table, as ``file:/…``.
+        base: Version of the checkpoint before the oldest commit; None where the commits go back to 0.
+        actions: The version that names it, to each action; in order.
+    """
+
+    version: int
+    location: str
+    base: int | None
+    actions: Sequence[tuple[int, Mapping[str, Any]]]
+
+
+def log_here(lake: LakeContext, name: TableName) -> LocalLog | None:
+    """Return all commits of a table whose log lies on this machine and is small; None where Spark has to be asked."""
+    folder = local_folder(lake, name)
+    try:
+        return None if folder is None else _read_local_log(folder)
+    except OSError:
+        return None
+
+
+def _read_local_log(folder: str) -> LocalLog | None:
+    log = os.path.join(folder, "_delta_log")
+    listing = list_log([entry.path for entry in os.scandir(log) if entry.is_file()])
+    numbers = sorted(listing.commits)
+    if not numbers or numbers != list(range(numbers[0], numbers[-1] + 1)):
+        # A hole is for Spark to tell.
+        return None
+    base = max((number for number in listing.checkpoints if number < numbers[0]), default=None)
+    parts = [] if base is None else listing.checkpoints[base]
+    commits = [(listing.commits[number], number) for number in numbers]
+    if _is_large([*parts, *[path for path, _ in commits]]):
+        return None
+    turns = _turns(log, parts, commits)
+    told = [(base or 0 if number is None else number, action) for actions, number in turns for action in actions]
+    return LocalLog(numbers[-1], f"file:{os.path.abspath(folder)}", base, told)
+
+
+def _is_large(paths: Sequence[str]) -> bool:
+    return sum(map(os.path.getsize, paths)) > _MOST_BYTES
+
+
+def version_here(lake: LakeContext, name: TableName, version: int) -> LocalVersion | None:
+    """Return a version of a table whose log lies on this machine and is small; None where Spark has to be asked.
+
+    Raises:
+        VersionNotFoundError, StorageError: As :func:`lakehouse.tables.log.read_log`.
+    """
+    folder = local_folder(lake, name)
+    try:
+        return None if folder is None else read_local_version(str(name), folder, version)
+    except OSError:
+        # The session's own file system is another one, or there is no such table.
+        return None
 
 
 def read_local_version(table: str, folder: str, version: int) -> LocalVersion | None:
@@ -58,22 +124,25 @@ def read_local_version(table: str, folder: str, version: int) -> LocalVersion | 
     listing = list_log([entry.path for entry in os.scandir(log) if entry.is_file()])
     base, commits = log_parts(table, version, listing)
     parts = [] if base is None else listing.checkpoints[base]
-    names = [*parts, *[listing.commits[number] for number in commits]]
-    if sum(map(os.path.getsize, names)) > _MOST_BYTES:
+    if _is_large([*parts, *[listing.commits[number] for number in commits]]):
         return None
     location = f"file:{os.path.abspath(folder)}"
     newest: dict[str, Mapping[str, Any]] = {}
     files: dict[tuple[str, str], DataFile] = {}
     changing = set()
+    transactions: dict[str, int] = {}
     for actions, number in _turns(log, parts, [(listing.commits[number], number) for number in commits]):
         # What a commit removes goes before what it adds.
         for action in sorted(actions, key=lambda action: action.get("add") is not None):
             newest |= {kind: action[kind] for kind in ("metaData", "protocol") if action.get(kind) is not None}
             _apply(action, location, files)
+            if action.get("txn"):
+                transactions[action["txn"]["appId"]] = action["txn"]["version"]
             file = action.get("add") or action.get("remove") or {}
             if number is not None and file.get("dataChange"):
                 changing.add(number)
-    return LocalVersion(location, base, newest["metaData"], newest["protocol"], files, frozenset(changing))
+    facts = newest["metaData"], newest["protocol"]
+    return LocalVersion(location, base, *facts, files, frozenset(changing), transactions)
 
 
 def _turns(
@@ -102,7 +171,7 @@ def _apply(action: Mapping[str, Any], location: str, files: dict[tuple[str, str]
     entry = action.get("add") or action.get("remove")
     if not entry:
         return
-    vector = _vector(entry.get("deletionVector"), location)
+    vector = vector_of(entry.get("deletionVector"), location)
     key = absolute_path(entry["path"], location), "" if vector is None else vector.id
     if action.get("add") is None:
         files.pop(key, None)
@@ -128,7 +197,8 @@ def absolute_path(path: str, location: str) -> str:
     return re.sub("^file:/+", "file:/", plain if re.match("[A-Za-z][A-Za-z0-9+.-]*:", plain) else f"{location}/{plain}")
 
 
-def _vector(entry: Mapping[str, Any] | None, location: str) -> DeletionVector | None:
+def vector_of(entry: Mapping[str, Any] | None, location: str) -> DeletionVector | None:
+    """Return a deletion vector of the log; None where a file has none."""
     if not entry:
         return None
     storage, text, offset = entry["storageType"], entry["pathOrInlineDv"], entry.get("offset")

@@ -3,6 +3,9 @@
 Elsewhere, in object stores, on clusters or behind a catalog, only Spark is asked.
 """
 
+import glob
+import os
+from collections.abc import Iterable
 from typing import Any, cast
 
 from pyspark.sql import SparkSession
@@ -31,3 +34,20 @@ def local_folder(lake: LakeContext, name: TableName) -> str | None:
     if folder is None or not folder.startswith(("/", "file:")) or not runs_here(lake.spark):
         return None
     return folder.removeprefix("file:").removesuffix("/_delta_log")
+
+
+def holds_tables(lake: LakeContext) -> bool:
+    """Return whether a table of the lake lies on this machine: so its folders are those that the session means."""
+    folder = local_folder(lake, TableName("schema", "table"))
+    if folder is None:
+        return False
+    pattern = f"{glob.escape(os.path.dirname(os.path.dirname(folder)))}/*/*/_delta_log/*.json"
+    return next(glob.iglob(pattern), None) is not None
+
+
+def missing_here(spark: SparkSession, paths: Iterable[str]) -> list[str] | None:
+    """Return those files that are gone, sorted; None where the session doesn't run here or a file is elsewhere."""
+    wanted = sorted(paths)
+    if not runs_here(spark) or any(not path.startswith("file:") for path in wanted):
+        return None
+    return [path for path in wanted if not os.path.isfile(path.removeprefix("file:"))]

@@ -13,8 +13,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.file_changes import FileChanges, file_changes
 from lakehouse.tables.files import files_of
-from lakehouse.tables.local_log import LocalVersion, read_local_version
-from lakehouse.tables.local_place import local_folder
+from lakehouse.tables.local_log import LocalVersion, version_here
 from lakehouse.tables.log import Log, read_log
 from lakehouse.tables.scratch import Shape
 
@@ -57,16 +56,7 @@ def look_here(lake: LakeContext, old: _Version, new: _Version) -> Looked | None:
     Raises:
         LakehouseError: A log has a hole.
     """
-    try:
-        sides = [
-            None if folder is None else read_local_version(str(name), folder, version)
-            for name, version in (old, new)
-            for folder in [local_folder(lake, name)]
-        ]
-    except OSError:
-        # The session's own file system is another one.
-        return None
-    left, right = sides
+    left, right = (version_here(lake, *side) for side in (old, new))
     if left is None or right is None:
         return None
     since = _since(old, new)

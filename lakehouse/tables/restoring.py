@@ -19,14 +19,15 @@ from lakehouse.sql import quoted
 from lakehouse.tables.border import border
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.files import check_files
 from lakehouse.tables.history import read_history
+from lakehouse.tables.local_log import version_here
 from lakehouse.tables.log import read_log
 from lakehouse.tables.metadata import Metadata, newest_version, read_metadata, settle
 from lakehouse.tables.provenance import check_message
 from lakehouse.tables.reading import read_table, resolve
 from lakehouse.tables.retention import keep_properties
 from lakehouse.tables.signing import OWN_TRANSACTIONS, signed
+from lakehouse.tables.stored import check_files
 from lakehouse.tables.transactions import take_back, transactions_of
 from lakehouse.tables.writing import committed
 
@@ -74,7 +75,8 @@ def _undone(lake: LakeContext, name: TableName, version: int, newest: int) -> li
 def _transactions(lake: LakeContext, name: TableName, version: int) -> dict[str, int]:
     """Return application to the last transaction that the table had seen of it; empty where that can't be told."""
     try:
-        seen = transactions_of(read_log(lake, name, version))
+        here = version_here(lake, name, version)
+        seen = transactions_of(read_log(lake, name, version)) if here is None else here.transactions
     except StorageError as error:
         _log.warning("%s: a batch that the restore undoes may be skipped when it is tried again: %s", name, error)
         return {}

@@ -21,7 +21,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.commits import Commit
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import counted, find_commit
-from lakehouse.tables.metadata import settle
+from lakehouse.tables.metadata import newest_version, settle
 from lakehouse.tables.provenance import Note, check_message
 from lakehouse.tables.reading import inputs_of
 from lakehouse.tables.signing import signed
@@ -119,9 +119,16 @@ def shaped(rows: DataFrame, fitted: Fit) -> DataFrame:
     return rows.select(*[column(name, kind) for name, kind in fitted.columns])
 
 
-def commit_of(lake: LakeContext, name: TableName, note: Note) -> Commit | None:
-    """Return the commit that carries *note*; None where the write changed nothing and made none."""
-    found = find_commit(lake, name, note.commit_id)
+def commit_of(lake: LakeContext, name: TableName, note: Note, *, after: int = -1) -> Commit | None:
+    """Return the commit that carries *note*; None where the write changed nothing and made none.
+
+    Args:
+        lake: The lake.
+        name: The table.
+        note: What the commit carries.
+        after: A version that was there before the write: older ones aren't looked at.
+    """
+    found = find_commit(lake, name, note.commit_id, after=after)
     return None if found is None else as_stored(lake, name, counted(lake, name, [found])[0])
 
 
@@ -150,9 +157,10 @@ def write_out(write: Write, note: Note, act: Callable[[], None]) -> Commit:
     Delta makes no commit of a DataFrame that it knows to be empty, unless the session says otherwise. That is said
     only then: it takes the session's lock.
     """
+    before = newest_version(write.lake, write.name)
     with border(write.table, "write"):
         act()
-    commit = commit_of(write.lake, write.name, note)
+    commit = commit_of(write.lake, write.name, note, after=before)
     if commit is not None:
         return commit
     with border(write.table, "write"), signed(write.spark, note):

@@ -4,8 +4,10 @@ Start at :func:`list_files`. Deleting goes through Delta's ``VACUUM … USING IN
 no file that is not on it is touched, and none that the newest version needs, whatever the list says.
 """
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
@@ -13,10 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from lakehouse.errors import StorageError
 from lakehouse.refs import TableName
 from lakehouse.rows import local_rows
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
+from lakehouse.tables.local_place import runs_here
 from lakehouse.tables.provenance import Note
 from lakehouse.tables.signing import signed
 
@@ -57,6 +61,11 @@ def list_files(lake: LakeContext, name: TableName, location: str) -> list[Stored
         name: The table, for errors.
         location: The folder or URI, not URL-encoded.
     """
+    if location.startswith("file:") and runs_here(lake.spark):
+        try:
+            return sorted(_here(location.removeprefix("file:")))
+        except OSError as error:
+            raise StorageError(str(name), f"its files can't be listed ({error})") from error
     with border(str(name), "list its files"):
         folders = (location, f"{location}/{CHANGE_FOLDER}")
         frames = [files for files in (_listed(lake.spark, folder) for folder in folders) if files is not None]
@@ -91,17 +100,19 @@ def delete_files(lake: LakeContext, name: TableName, files: Sequence[StoredFile]
             lake.spark.sql(statement, files=listed).collect()
 
 
-def missing_files(lake: LakeContext, name: TableName, location: str, files: Iterable[str]) -> list[str]:
-    """Return those files that are not in storage, sorted. A clone's files lie in other tables' folders, too."""
-    there: dict[str, set[str]] = {}
-    gone = []
-    for path in sorted(files):
-        folder = location if path.startswith(f"{location}/") else path.rsplit("/", 1)[0]
-        if folder not in there:
-            there[folder] = {file.path for file in list_files(lake, name, folder)}
-        if path not in there[folder]:
-            gone.append(path)
-    return gone
+def _here(folder: str) -> Iterator[StoredFile]:
+    """Yield the files under a folder of this machine, those left out that Spark takes for hidden."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_hidden(name) or (name == CHANGE_FOLDER and place == folder)]
+        for path in [os.path.join(place, name) for name in names if not _is_hidden(name)]:
+            # One that goes in between was never there.
+            with suppress(FileNotFoundError):
+                told = os.stat(path)
+                yield StoredFile(f"file:{path}", told.st_size, told.st_mtime_ns // 1_000_000 * 1000)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def _listed(spark: SparkSession, folder: str) -> DataFrame | None:

@@ -12,16 +12,14 @@ from datetime import datetime, timedelta
 from lakehouse.errors import LakehouseError
 from lakehouse.refs import TableName, TableVersion
 from lakehouse.sql import properties_list
-from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.files import files_at
 from lakehouse.tables.history import read_history
 from lakehouse.tables.metadata import KEYS, Metadata, describe_table, schema_at, table_exists
 from lakehouse.tables.retention import short_retention
+from lakehouse.tables.stored import data_files, missing_files
 from lakehouse.versioning.attendance import is_at_work
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.findings import Finding
-from lakehouse.versioning.inventory import missing_files
 from lakehouse.versioning.owners import is_alive
 from lakehouse.versioning.proofs import Proofs
 from lakehouse.versioning.protection import placed
@@ -103,7 +101,7 @@ def find_missing_files(patient: Patient) -> Iterable[Finding]:
                 yield Finding("error", str(version), f"tag {tag.name!r} holds it, but it can't be read: {why}", fix)
             else:
                 proof = proofs.get(version)
-                files = proof.paths if proof is not None else _replayed(patient.lake, place, version)
+                files = proof.paths if proof is not None else data_files(patient.lake, place, version.version).paths
                 gone = missing_files(patient.lake, place, metadata.location, files)
                 if gone:
                     shown = ", ".join(path.rsplit("/", 1)[-1] for path in gone[:_SHOWN])
@@ -231,8 +229,3 @@ def _unreadable(lake: LakeContext, place: TableName, version: TableVersion) -> s
     except LakehouseError as error:
         return str(error)
     return None
-
-
-def _replayed(lake: LakeContext, place: TableName, version: TableVersion) -> set[str]:
-    with border(str(version), "list its files"):
-        return {row.path for row in files_at(lake, place, version.version).paths().collect()}

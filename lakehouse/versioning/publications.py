@@ -15,7 +15,6 @@ from datetime import datetime, timezone
 from typing import Literal
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
@@ -215,7 +214,7 @@ class Publications:
             return []
         seen = self._seen
         if seen is None or seen[0] != listed:
-            seen = self._seen = (listed, self._last())
+            seen = self._seen = (listed, self._registry.last("position"))
         return seen[1]
 
     def _after(self, position: int, listed: int | None) -> list[Publication]:
@@ -224,19 +223,9 @@ class Publications:
             return []
         seen = self._later.get(position)
         if seen is None or seen[0] != listed:
-            records = self._registry.to_df()
-            found = [] if records is None else self._registry.rows_of(records.where(F.col("position") > position))
+            found = self._registry.after("position", position)
             seen = self._later[position] = (listed, [_publication(row, ()) for row in found if row.event == "intent"])
         return seen[1]
-
-    def _last(self) -> list[Row]:
-        records = self._registry.to_df()
-        if records is None:
-            return []
-        newest = self._registry.rows_of(
-            records.orderBy(F.desc("position"), F.desc("step")).limit(len(set(_STEPS.values())))
-        )
-        return [row for row in newest if row.position == newest[0].position]
 
     def _landed_at(self, publication: Publication, table: PublishedTable, newest: int) -> int | None:
         """Return the version of main that the publication made, None where it hasn't yet."""

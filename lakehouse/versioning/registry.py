@@ -1,7 +1,9 @@
 """Small append-only tables in schema ``_lakehouse``, in which a name is taken once: tags, definitions, training sets.
 
-Compare-and-swap comes from Delta's commit protocol: :meth:`Registry.add` is a MERGE that only inserts, so of two that
-add one key at once the later conflicts, and finds the key taken when it is tried again. Start at :class:`Registry`.
+Compare-and-swap comes from Delta's commit protocol: of two that add one key at once the later finds the log's next
+entry taken, and the key taken when it is tried again. :meth:`Registry.add` is a MERGE that only inserts; where the
+table lies on this machine its files are read and written without Spark (:mod:`record_files`). Start at
+:class:`Registry`.
 """
 
 import re
@@ -10,6 +12,8 @@ from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -17,14 +21,17 @@ from pyspark.sql import types as T
 from lakehouse.errors import ConcurrentWriteError, TableExistsError
 from lakehouse.folders import REGISTRY_SCHEMA
 from lakehouse.refs import TableName
-from lakehouse.rows import local_rows
+from lakehouse.rows import arrow_rows
 from lakehouse.sql import quoted, same_key, with_braces
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.creation import TableSpec, create_with_rows
+from lakehouse.tables.local_place import holds_tables, local_folder
 from lakehouse.tables.metadata import newest_versions, table_exists
+from lakehouse.tables.provenance import Note
 from lakehouse.tables.signing import signed
 from lakehouse.tables.writing import retried
+from lakehouse.versioning.record_files import RecordFiles
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 BUSY: Mapping[str, str] = MappingProxyType(
@@ -89,35 +96,33 @@ class Registry:
         """
         schema = self._lake.spark.createDataFrame([], self._schema).schema
         values = [tuple(record.get(name) for name in schema.names) for record in records]
-        rows = local_rows(self._lake.spark, values, schema)
-
-        def attempt() -> int:
-            if table_exists(self._lake, self._table):
-                return self._insert(rows, message)
-            self._begin(rows, message)
-            return len(values)
-
-        return retried(attempt, table=self.name)
+        if not values:
+            return 0
+        told = arrow_rows(values, schema)
+        return retried(lambda: self._add(told, schema, message), table=self.name)
 
     def rows(self, **equal: object) -> list[Row]:
         """Return the records whose columns have the values given; empty where nothing was ever added.
 
         A small result, collected. Timestamps come as aware datetimes in UTC.
         """
+        return self._those([(column, "=", value) for column, value in equal.items()])
+
+    def after(self, column: str, number: int) -> list[Row]:
+        """Return the records that have a greater number in a column, as :meth:`rows` does."""
+        return self._those([(column, ">", number)])
+
+    def last(self, column: str) -> list[Row]:
+        """Return the records that have the greatest number in a column, as :meth:`rows` does."""
+        here = self._read_here()
+        if here is not None:
+            return _rows_of(here.filter(pc.equal(here[column], pc.max(here[column]))))
         found = self.to_df()
         if found is None:
             return []
-        for column, value in equal.items():
-            found = found.where(F.col(quoted(column)).eqNullSafe(F.lit(value)))
-        return self.rows_of(found)
-
-    def rows_of(self, found: DataFrame) -> list[Row]:
-        """Return records that were chosen from :meth:`to_df`, collected as :meth:`rows` does."""
-        moments = [column.name for column in found.schema if isinstance(column.dataType, T.TimestampType)]
-        # As numbers: a collected timestamp would depend on the time zone of this machine.
-        found = found.withColumns({name: F.unix_micros(quoted(name)) for name in moments})
         with border(self.name, "read"):
-            return [_with_moments(row, moments) for row in found.collect()]
+            greatest = found.agg(F.max(quoted(column)).alias("greatest")).collect()[0].greatest
+        return self._collected(found.where(F.col(quoted(column)) == greatest))
 
     def latest(self, **equal: object) -> list[Row]:
         """Return records as :meth:`rows`, read again only where something was added since the lake last read them.
@@ -143,8 +148,57 @@ class Registry:
             seen = self._lake.seen[self._table] = (version, self.rows())
         return seen[1]
 
-    def _insert(self, rows: DataFrame, message: str) -> int:
+    def _those(self, conditions: Sequence[tuple[str, str, object]]) -> list[Row]:
+        """Return the records that meet conditions: a column, ``=`` (null equals null) or ``>``, and a value."""
+        here = self._read_here()
+        if here is not None:
+            for column, sign, value in conditions:
+                here = here.filter(_condition(here[column], sign, value))
+            return _rows_of(here)
+        found = self.to_df()
+        if found is None:
+            return []
+        for column, sign, value in conditions:
+            cell, given = F.col(quoted(column)), F.lit(value)
+            found = found.where(cell.eqNullSafe(given) if sign == "=" else cell > given)
+        return self._collected(found)
+
+    def _collected(self, found: DataFrame) -> list[Row]:
+        moments = [column.name for column in found.schema if isinstance(column.dataType, T.TimestampType)]
+        # As numbers: a collected timestamp would depend on the time zone of this machine.
+        found = found.withColumns({name: F.unix_micros(quoted(name)) for name in moments})
+        with border(self.name, "read"):
+            return [_with_moments(row, moments) for row in found.collect()]
+
+    def _files(self) -> RecordFiles | None:
+        """Return the table as files of this machine; None where only Spark can be asked."""
+        folder = local_folder(self._lake, self._table)
+        return None if folder is None else RecordFiles(self.name, folder)
+
+    def _read_here(self) -> pa.Table | None:
+        """Return all records where they are files of this machine; None where Spark has to look."""
+        files = self._files()
+        version = None if files is None else files.version
+        return None if files is None or version is None else files.read(version)
+
+    def _add(self, records: pa.Table, schema: T.StructType, message: str) -> int:
         note = self._lake.provenance.note(message)
+        files = self._files()
+        if files is not None and files.version is not None:
+            added = files.add(records, self._keys, note)
+            if added is not None:
+                return added
+        rows = self._lake.spark.createDataFrame(records, schema)
+        if table_exists(self._lake, self._table):
+            return self._insert(rows, note)
+        spec = TableSpec(schema, keys=self._keys, extra=self._properties)
+        # A folder with a table in it is the session's own; one with nothing could be of another file system.
+        is_certain = files is not None and holds_tables(self._lake)
+        if files is None or not is_certain or not files.begin(records, schema, spec.properties(), note):
+            self._begin(rows, spec, note)
+        return int(records.num_rows)
+
+    def _insert(self, rows: DataFrame, note: Note) -> int:
         # With schema evolution, a column that a later release declares joins the table with its first record.
         statement = (
             f"MERGE WITH SCHEMA EVOLUTION INTO {with_braces(self._lake.catalog.identifier(self._table))} AS t"
@@ -154,17 +208,36 @@ class Registry:
             counts = self._lake.spark.sql(statement, rows=rows).collect()[0]
         return int(counts.num_inserted_rows)
 
-    def _begin(self, rows: DataFrame, message: str) -> None:
+    def _begin(self, rows: DataFrame, spec: TableSpec, note: Note) -> None:
         """Make the table with its first records, never an empty one: Delta would see no conflict between two inserts.
 
         Raises:
             ConcurrentWriteError: Somebody else made it at the same time.
         """
-        spec = TableSpec(rows.schema, keys=self._keys, extra=self._properties)
         try:
-            create_with_rows(self._lake, self._table, spec, rows.coalesce(1), self._lake.provenance.note(message))
+            create_with_rows(self._lake, self._table, spec, rows.coalesce(1), note)
         except TableExistsError as error:
             raise ConcurrentWriteError(self.name, "create") from error
+
+
+def _condition(cells: pa.ChunkedArray, sign: str, value: object) -> pa.ChunkedArray:
+    if value is None:
+        return pc.is_null(cells)
+    given = pa.scalar(value, cells.type)
+    return pc.equal(cells, given) if sign == "=" else pc.greater(cells, given)
+
+
+def _rows_of(records: pa.Table) -> list[Row]:
+    return [_row(record) for record in records.to_pylist()]
+
+
+def _row(value: Any) -> Any:
+    """Return a value of Arrow as Spark hands it over: structs as rows, moments in UTC."""
+    if isinstance(value, dict):
+        return Row(**{name: _row(part) for name, part in value.items()})
+    if isinstance(value, list):
+        return [_row(part) for part in value]
+    return value.astimezone(timezone.utc) if isinstance(value, datetime) and value.tzinfo else value
 
 
 def _with_moments(row: Row, moments: Sequence[str]) -> Row:

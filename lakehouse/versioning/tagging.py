@@ -8,20 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import TypeVar
 
-from lakehouse.errors import ConcurrentWriteError, ConfigError, InvalidRefError, StorageError
+from lakehouse.errors import ConcurrentWriteError, ConfigError, InvalidRefError
 from lakehouse.refs import TableName, TableVersion, format_moment, parse_moment
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.files import files_at
 from lakehouse.tables.retention import protect
+from lakehouse.tables.stored import check_files
 from lakehouse.versioning.ages import parse_age
-from lakehouse.versioning.inventory import missing_files
 from lakehouse.versioning.proofs import Proof, Proofs, prove
 from lakehouse.versioning.sweeps import Sweeps
 from lakehouse.versioning.tag_records import Tag
 from lakehouse.versioning.tags import Tags
 
 _AT_ONCE = 8
-_SHOWN = 3
 Expiry = str | timedelta | datetime | None
 """Until when a tag protects: a moment with a zone or a length of time from now (``90d``); None is for ever."""
 
@@ -70,15 +68,7 @@ def proof_of(lake: LakeContext, version: TableVersion, place: TableName | None =
     Raises:
         StorageError: Files of it are gone.
     """
-    name = place or TableName.parse(version.name)
-    files = files_at(lake, name, version.version)
-    proof = prove(version, files.collect())
-    gone = missing_files(lake, name, files.location, proof.paths)
-    if gone:
-        shown = ", ".join(path.rsplit("/", 1)[-1] for path in gone[:_SHOWN])
-        hint = "They can't be brought back; use a version whose files are there"
-        raise StorageError(str(version), f"{len(gone)} of its files are gone, such as {shown}", hint)
-    return proof
+    return prove(version, check_files(lake, place or TableName.parse(version.name), version.version).files)
 
 
 def record_digests(lake: LakeContext, held: Sequence[tuple[TableVersion, TableName]], message: str) -> None:
