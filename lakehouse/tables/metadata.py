@@ -20,7 +20,7 @@ from lakehouse.tables.border import border
 from lakehouse.tables.checksum import read_checksum
 from lakehouse.tables.commit_files import CommitFiles
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.local_place import local_folder
+from lakehouse.tables.local_place import holds_tables, local_folder
 
 KEYS = "lakehouse.keys"
 """Table property that holds the key columns, as a JSON list."""
@@ -143,7 +143,7 @@ def newest_version(lake: LakeContext, name: TableName) -> int:
 def find_version(lake: LakeContext, name: TableName) -> int | None:
     """Return the version of the newest commit, None where there is no such table; looks at no other table."""
     here = _version_here(lake, name)
-    if here is not None:
+    if here is not None or holds_tables(lake):
         return here
     folder = lake.catalog.log_folder(name)
     try:
@@ -182,7 +182,7 @@ def settle(lake: LakeContext, name: TableName) -> None:
 def newest_versions(lake: LakeContext, names: Sequence[TableName]) -> list[int | None]:
     """Return the newest version of each table, None of one that isn't there; looked at in the order of *names*."""
     here = [_version_here(lake, name) for name in names]
-    if any(version is not None for version in here):
+    if any(version is not None for version in here) or holds_tables(lake):
         # So the folders are the session's own, and a table that isn't found is not there.
         return here
     pattern = lake.catalog.log_folders(names)

@@ -205,7 +205,7 @@ def _commit_info(version: int, rows: int, size: int, note: Note) -> dict[str, An
         "timestamp": _now(),
         "operation": "WRITE" if version else "CREATE TABLE AS SELECT",
         "operationParameters": {"mode": "Append", "partitionBy": "[]"} if version else {"partitionBy": "[]"},
-        "readVersion": version - 1,
+        **({"readVersion": version - 1} if version else {}),
         # What was there was read: for Delta, another writer's records at the same time are in conflict with these.
         "isBlindAppend": False,
         "operationMetrics": {"numFiles": "1", "numOutputRows": str(rows), "numOutputBytes": str(size)},

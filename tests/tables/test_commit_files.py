@@ -41,6 +41,9 @@ def test_a_commit_is_found_by_its_own_id_and_not_by_a_text_that_names_it(folder)
     files = CommitFiles("raw.t", folder)
     assert files.find("two").version == 1
     assert files.find("four") is None
+    # What can't be older isn't looked for among older ones.
+    assert files.find("two", after=0).version == 1
+    assert files.find("two", after=1) is None
 
 
 def test_a_time_that_does_not_grow_is_a_millisecond_later(folder):

@@ -10,7 +10,9 @@ from pyspark.sql import functions as F
 from lakehouse import Lakehouse
 from lakehouse.errors import StorageError, TableNotFoundError, VersionNotFoundError
 from lakehouse.refs import TableName
-from lakehouse.tables.files import _relative, check_files, files_at
+from lakehouse.tables.file_history import _by_spark, read_file_history
+from lakehouse.tables.files import _relative, files_at
+from lakehouse.tables.stored import check_files, data_files, missing_files
 
 NAME = TableName("raw", "t")
 SCHEMA = "id int, month string"
@@ -65,12 +67,19 @@ def test_the_files_of_every_version_are_those_that_delta_rs_finds(spark, tmp_pat
             assert f"month={file.partition_values['month']}" in unquote(on_disk.parent.name)
             assert timedelta() <= datetime.now(timezone.utc) - file.modified_at < timedelta(minutes=30)
             assert file.vector is None or Path(file.vector.path.removeprefix("file:")).is_file()
+        # Here the log is small and on this machine, so it can be read without Spark.
+        assert list(data_files(lake._context, NAME, version).files) == found
     # One file of vectors a commit, in it those of several data files: each file is named once.
     kinds = [row.kind for row in files(lake, 3).paths().collect()]
     assert (kinds.count("data"), kinds.count("vector")) == (4, 1)
+    assert read_file_history(lake._context, NAME) == _by_spark(lake._context, NAME)
+    (folder / f"_delta_log/{0:020d}.json").unlink()
+    cut = read_file_history(lake._context, NAME)
+    assert cut == _by_spark(lake._context, NAME)
+    assert not cut.is_whole
 
 
-def test_a_shallow_clone_names_the_files_of_its_source(lake, tmp_path):
+def test_a_shallow_clone_names_the_files_of_its_source(lake, tmp_path, monkeypatch):
     source = tmp_path / "lake/raw/t"
     make(lake, source)
     lake.spark.sql(f"CREATE TABLE delta.`{tmp_path}/lake/raw/copy` SHALLOW CLONE delta.`{source}` VERSION AS OF 3")
@@ -82,7 +91,13 @@ def test_a_shallow_clone_names_the_files_of_its_source(lake, tmp_path):
     check_files(lake._context, copy, 0)
     vector = next(file.vector.path for file in there.collect() if file.vector)
     Path(vector.removeprefix("file:")).unlink()
-    assert here.missing() == there.missing() == [vector]
+    for found in (here, there):
+        paths = {row.path for row in found.paths().collect()}
+        assert missing_files(lake._context, NAME, found.location, paths) == [vector]
+        # As where storage can't be looked at from here.
+        monkeypatch.setattr("lakehouse.tables.stored.missing_here", lambda *_: None)
+        assert missing_files(lake._context, NAME, found.location, paths) == [vector]
+        monkeypatch.undo()
     with pytest.raises(StorageError, match="deletion_vector"):
         check_files(lake._context, NAME, 3)
     check_files(lake._context, NAME, 2)
@@ -97,7 +112,7 @@ def test_a_table_of_a_catalog_is_found_where_its_details_say(spark, tmp_path):
         assert sorted(file.path for file in found.collect()) == sorted(
             unquote(uri).replace("file:///", "file:/") for uri in table.read().inputFiles()
         )
-        assert found.missing() == []
+        check_files(lake._context, TableName("files_of_catalog", "t"), 0)
     finally:
         spark.sql("DROP SCHEMA files_of_catalog CASCADE")
 

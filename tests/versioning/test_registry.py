@@ -2,9 +2,22 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from threading import Barrier
 
+import pytest
+
 from lakehouse import Lakehouse
+from tests.versioning.small_tables import small_table
 
 SCHEMA = "name string, version int, made timestamp, body string"
+
+
+@pytest.fixture(params=["here", "by Spark"])
+def lake(lake, request, monkeypatch):
+    """A lake whose registries are files of this machine, and one as in storage that only Spark reaches."""
+    if request.param == "here":
+        small_table(lake, "raw.t", "n int", [(1,)])
+    else:
+        monkeypatch.setattr("lakehouse.versioning.registry.local_folder", lambda *_: None)
+    return lake
 
 
 def test_a_key_is_taken_once(lake):
@@ -17,8 +30,10 @@ def test_a_key_is_taken_once(lake):
     found = sorted(registry.rows(name="a"), key=lambda row: row.version)
     assert [(row.version, row.made, row.body) for row in found] == [(1, made, "x"), (2, None, None)]
     assert registry.rows(name="b") == []
+    assert [row.name for row in registry.after("version", 1)] == [row.name for row in registry.last("version")] == ["a"]
+    assert registry.rows(made=None) == registry.last("version")
     # The library's own tables are not among the lake's.
-    assert lake.tables() == []
+    assert set(lake.tables()) <= {"raw.t"}
 
 
 def test_of_those_who_add_one_key_at_once_exactly_one_does(lake):
