@@ -67,12 +67,14 @@ class TrackingSettings(Section):
         experiment: Name of the experiment.
         artifacts: Folder or URI for the artifacts of a new experiment; the store's own default without it.
         required_tags: Tags without which no run begins, such as ``owner``.
+        trust: Types to trust beyond our list in models that are loaded; ``pickle`` for those that were saved with it.
     """
 
     uri: str
     experiment: str = "default"
     artifacts: str | None = None
     required_tags: list[str] = Field(default_factory=list)
+    trust: list[str] = Field(default_factory=list)
 
 
 class ServingSettings(Section):

@@ -225,8 +225,12 @@ class ModelStore(Protocol):
     def fetch(self, model_id: str, to: Path) -> None:
         """Copy a model's files into the folder *to*."""
 
-    def load(self, kind: str, folder: Path) -> Any:
-        """Return the model of a folder that was checked, of a kind other than ``skops``; it may run the files' code."""
+    @staticmethod
+    def load(kind: str, folder: Path) -> Any:
+        """Return the model of a folder that was checked, of a kind other than ``skops``; it may run the files' code.
+
+        It travels to workers by its name, without the store.
+        """
 
 
 class Registry(Protocol):

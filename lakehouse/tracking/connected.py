@@ -1,15 +1,17 @@
 """What every part of a tracker stands on: a lakehouse, a backend that is opened when it is needed, the ledger."""
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Any
 from weakref import WeakValueDictionary
 
 from lakehouse.errors import TrackingError
+from lakehouse.refs import name_list
 from lakehouse.tracking.backend import Backend, RunRecord
 from lakehouse.tracking.connection import open_backend
 from lakehouse.tracking.ledger import DeltaLedger
-from lakehouse.tracking.models import ResolvedModel, checked_files, load_checked, resolve_model
+from lakehouse.tracking.models import ResolvedModel, checked_files, load_checked, loader_of, resolve_model
 from lakehouse.tracking.promotions import Promotions
 from lakehouse.tracking.redaction import redact_text
 from lakehouse.tracking.strays import find_strays
@@ -30,6 +32,8 @@ class Connected:
         artifacts: Folder or URI for the artifacts of a new experiment; beside the file for SQLite, otherwise the
             server's own.
         required_tags: Tags without which no run begins.
+        trust: Types to trust beyond our list in every model that is loaded, by full name; ``pickle`` for models that
+            were saved with it, whose files then run whatever they say. Gates, `score` and `reproduce` load models.
     """
 
     def __init__(
@@ -40,9 +44,10 @@ class Connected:
         experiment: str = "default",
         artifacts: str | None = None,
         required_tags: Sequence[str] = (),
+        trust: Iterable[str] = (),
     ) -> None:
         self._lake, self._uri, self._experiment, self._artifacts = lake, uri, experiment, artifacts
-        self._required_tags = tuple(required_tags)
+        self._required_tags, self._trust = name_list(required_tags, "required_tags"), name_list(trust, "trust")
         # Training sets of this process by digest, while their owner keeps them: their rows needn't be made again.
         self._at_hand: WeakValueDictionary[str, TrainingSet] = WeakValueDictionary()
         lake.hooks.probes["promotions"] = self._misplaced_aliases
@@ -68,15 +73,19 @@ class Connected:
     def _resolve(self, uri: str) -> ResolvedModel:
         return resolve_model(self._backend, uri)
 
+    def _load(self, model: ResolvedModel, trust: Iterable[str] = ()) -> Any:
+        return load_checked(self._backend, model, trust=[*self._trust, *name_list(trust, "trust")])
+
     def _contender(self, uri: str) -> Contender:
         model = self._resolve(uri)
         record = self._backend.models.get(model.model_id)
         return Contender(
             model=model,
             run=self._backend.runs.get(model.run_id),
-            load=lambda: load_checked(self._backend, model),
+            loader=loader_of(self._backend, model, self._trust),
             files=lambda: checked_files(self._backend, model),
             input_types=contender_types(record.tags),
+            spark=self._lake.spark,
         )
 
     def _training_set_of(self, run: RunRecord) -> TrainingSet:

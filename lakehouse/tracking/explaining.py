@@ -8,7 +8,6 @@ from lakehouse.tracking.comparison import RunComparison, compare_runs
 from lakehouse.tracking.connected import Connected
 from lakehouse.tracking.impact import Asked, Impact, impact_of
 from lakehouse.tracking.lineage import Lineage, lineage_of
-from lakehouse.tracking.models import load_checked
 from lakehouse.tracking.promotion_rows import Promotion
 from lakehouse.tracking.reports import ExperimentReport, experiment_report
 from lakehouse.tracking.reproduction import Reproduction, reproduce
@@ -105,7 +104,7 @@ class Explaining(Connected):
             TrainingSetError: An input of the training set is gone, or its rows can't be made again.
         """
         resolved = self._resolve(model)
-        return reproduce(self._backend, self._lake, resolved, lambda: load_checked(self._backend, resolved))
+        return reproduce(self._backend, self._lake, resolved, lambda: self._load(resolved))
 
     def _diff(self, table: str, first: int, second: int) -> TableDiff | str:
         try:

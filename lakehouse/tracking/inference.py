@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.errors import MissingColumnsError, SchemaError, TrackingError
 from lakehouse.tracking.backend import Backend
 from lakehouse.tracking.connection import open_backend
-from lakehouse.tracking.models import INPUT_TYPES_TAG, ResolvedModel, load_checked, resolve_model
+from lakehouse.tracking.models import INPUT_TYPES_TAG, KIND_TAG, SPARK, ResolvedModel, load_checked, resolve_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,9 +139,13 @@ class ModelSource:
             resolved: What `resolve` returned; default what the URI means now.
 
         Raises:
-            TrackingError: There is no such model, its files were changed, or its input columns aren't recorded.
+            TrackingError: There is no such model, its files were changed, its input columns aren't recorded, or it is
+                a Spark ML model.
         """
         found = self.resolve() if resolved is None else resolved
+        if found.tags.get(KIND_TAG) == SPARK:
+            problem = "it is a Spark ML model, which needs a Spark session to answer"
+            raise TrackingError(f"model {self.uri}", problem, "Let tracker.score or jobs/score.py answer in batches")
         types = found.tags.get(INPUT_TYPES_TAG) or self._backend.models.get(found.model_id).tags.get(INPUT_TYPES_TAG)
         if types is None:
             hint = "Log it with run.log_model(model, signature_from=…)"

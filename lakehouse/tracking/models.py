@@ -5,18 +5,25 @@ Start at `spec_of` and `load_checked`. Saving and loading go through skops with 
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import TrackingError
 from lakehouse.tracking.backend import Backend, ModelSpec
 from lakehouse.tracking.environment import model_requirements
+from lakehouse.tracking.inputs import TrainingRows
 from lakehouse.tracking.manifest import check_manifest
+from lakehouse.tracking.predictors import predictor_of, takes_context
+from lakehouse.tracking.spark_models import SparkModel, is_spark_model
 from lakehouse.tracking.trusted import trusted_types
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 MANIFEST_TAG = "lakehouse.manifest"
 """Tag of a model and of its registered versions: the sha256 of each file, as JSON."""
@@ -35,6 +42,21 @@ MODEL_FILE = "model.skops"
 """The estimator among a model's files."""
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[^/@]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows that a model can be applied to.
+
+    Attributes:
+        frame: The model's columns, in its order, a pandas frame.
+        example: Rows to keep as the example; None for the first five of *frame*.
+        spark: The session that a Spark ML model answers in; None without one.
+    """
+
+    frame: Any
+    example: Any | None = None
+    spark: "SparkSession | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +122,14 @@ def resolve_model(backend: Backend, uri: str) -> ResolvedModel:
 
 def spec_of(
     estimator: Any,
-    frame: Any,
+    sample: Sample,
     *,
     name: str,
-    example: Any | None = None,
     trust: Iterable[str] = (),
     tags: Mapping[str, str],
     params: Mapping[str, str],
 ) -> ModelSpec:
-    """Return the estimator with its signature rows, example, requirements and types, checked before anything is saved.
+    """Return the estimator with its signature, example, requirements and types, checked before anything is saved.
 
     Raises:
         TrackingError: It is of no kind that can be saved, skops can't save it, it holds a type that nobody trusts, or
@@ -118,7 +139,7 @@ def spec_of(
     kind = kind_of_model(estimator, trust, subject)
     trusted = _check_types(estimator, trust, subject) if kind == SKOPS else []
     try:
-        outputs = _outputs(estimator, kind, frame)
+        outputs = _outputs(estimator, kind, sample)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         hint = "Give signature_from= rows with the columns that the model was fitted on"
         raise TrackingError(subject, f"it can't be applied to the rows of its signature: {error}", hint) from error
@@ -126,12 +147,12 @@ def spec_of(
         name=name,
         kind=kind,
         estimator=estimator,
-        inputs=frame,
+        inputs=sample.frame,
         outputs=outputs,
-        example=frame.head(_EXAMPLE_ROWS) if example is None else example,
+        example=sample.frame.head(_EXAMPLE_ROWS) if sample.example is None else sample.example,
         requirements=model_requirements(_modules_of(estimator)),
         trusted=trusted,
-        tags={**tags, INPUT_TYPES_TAG: input_types(frame), KIND_TAG: kind},
+        tags={**tags, INPUT_TYPES_TAG: input_types(sample.frame), KIND_TAG: kind},
         params=params,
     )
 
@@ -147,30 +168,33 @@ def kind_of_model(estimator: Any, trust: Iterable[str], subject: str) -> str:
     pickled = PICKLE in trust
     if isinstance(estimator, BaseEstimator):
         return PICKLE if pickled else SKOPS
-    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(estimator).__mro__}
-    if "pyspark.ml.base.Model" in names:
+    if is_spark_model(estimator):
         return SPARK
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(estimator).__mro__}
     if "mlflow.pyfunc.model.PythonModel" in names and pickled:
         return PYFUNC
     hint = "Wrap it as an mlflow.pyfunc.PythonModel and pass trust=['pickle'], or log it as a file with run.log_file"
     raise TrackingError(subject, f"{type(estimator).__name__} is no scikit-learn estimator or Spark ML model", hint)
 
 
-def _outputs(estimator: Any, kind: str, frame: Any) -> Any:
+def _outputs(estimator: Any, kind: str, sample: Sample) -> Any:
     """Return what a model answers for a few rows."""
-    few = frame.head(_OUTPUT_ROWS)
+    few = sample.frame.head(_OUTPUT_ROWS)
     if kind == PYFUNC:
-        return estimator.predict(None, few)
+        return estimator.predict(None, few) if takes_context(estimator) else estimator.predict(few)
     if kind != SPARK:
         return estimator.predict(few)
     import pandas as pd
-    from pyspark.sql import SparkSession
 
-    session = SparkSession.getActiveSession()
-    if session is None:
-        raise ValueError("there is no active Spark session")
-    answered = estimator.transform(session.createDataFrame(few)).select("prediction").collect()
-    return pd.DataFrame({"prediction": [row["prediction"] for row in answered]})
+    return pd.DataFrame({"prediction": predictor_of(estimator, sample.spark).predict(few)})
+
+
+def columns_of(model: Any, training_set: TrainingRows | None) -> list[str]:
+    """Return the columns that a model was fitted on, as far as it tells: the training set's features otherwise."""
+    label = "" if training_set is None else training_set.label
+    if is_spark_model(model):
+        return [name for name in SparkModel(model, "the model").inputs if name != label]
+    return list(getattr(model, "feature_names_in_", [] if training_set is None else training_set.feature_names))
 
 
 def input_types(frame: Any) -> str:
@@ -185,15 +209,25 @@ def load_checked(backend: Backend, model: ResolvedModel, *, trust: Iterable[str]
         TrackingError: The model has no manifest, a file was changed, added or removed, the file holds a type that
             nobody trusts, or it was saved with pickle and nobody said to trust that.
     """
-    trust = list(trust)
-    kind = model.tags.get(KIND_TAG, SKOPS)
-    if kind in (PICKLE, PYFUNC) and PICKLE not in trust:
-        hint = "If you trust who wrote it, pass trust=['pickle']: loading it runs whatever its file says"
-        raise TrackingError(f"model {model.uri}", "it was saved with pickle", hint)
     with checked_files(backend, model) as folder:
-        if kind != SKOPS:
-            return backend.models.load(kind, folder)
-        return load_estimator(folder / MODEL_FILE, trust, f"model {model.uri}")
+        return loader_of(backend, model, trust)(folder)
+
+
+def loader_of(backend: Backend, model: ResolvedModel, trust: Iterable[str] = ()) -> Callable[[Path], Any]:
+    """Return what loads the model from a folder with its files, checked before; it can travel to workers."""
+    kind, subject = model.tags.get(KIND_TAG, SKOPS), f"model {model.uri}"
+    return partial(_load, kind=kind, trust=tuple(trust), subject=subject, load_other=backend.models.load)
+
+
+def _load(
+    folder: Path, *, kind: str, trust: tuple[str, ...], subject: str, load_other: Callable[[str, Path], Any]
+) -> Any:
+    if kind in (PICKLE, PYFUNC) and PICKLE not in trust:
+        hint = (
+            "If you trust who wrote it, pass trust=['pickle'], here or to the Tracker: loading runs what its file says"
+        )
+        raise TrackingError(subject, "it was saved with pickle", hint)
+    return _load_estimator(folder / MODEL_FILE, trust, subject) if kind == SKOPS else load_other(kind, folder)
 
 
 @contextmanager
@@ -215,7 +249,7 @@ def checked_files(backend: Backend, model: ResolvedModel) -> Iterator[Path]:
         yield folder
 
 
-def load_estimator(file: Path, trust: Iterable[str], subject: str) -> Any:
+def _load_estimator(file: Path, trust: Iterable[str], subject: str) -> Any:
     """Return the estimator of a skops file whose every type is trusted.
 
     Raises:

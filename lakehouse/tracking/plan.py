@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lakehouse.tracking.code import CodeState
 from lakehouse.tracking.environment import Environment
 from lakehouse.tracking.inputs import TrainingRows, training_tags
 from lakehouse.tracking.values import tag_texts
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class RunPlan:
         environment: Software and hardware.
         author: Who runs it.
         parent: Id of the run above it; None for a run of its own.
+        spark: The session that Spark ML models answer in; None without one.
     """
 
     name: str
@@ -34,6 +39,7 @@ class RunPlan:
     environment: Environment
     author: str
     parent: str | None = None
+    spark: "SparkSession | None" = None
 
     @property
     def own_tags(self) -> dict[str, str]:

@@ -18,11 +18,12 @@ from lakehouse.tracking.comparison import REQUIREMENTS_FILE, Difference, differe
 from lakehouse.tracking.environment import installed_requirements
 from lakehouse.tracking.evaluation import Judged, scores
 from lakehouse.tracking.models import INPUT_TYPES_TAG, ResolvedModel
+from lakehouse.tracking.predictors import predictor_of
 from lakehouse.tracking.run import PARAMS_FILE
 from lakehouse.training import TrainingSet, load_training_set
 from lakehouse.versioning import Lakehouse
 
-_TEST = "test"
+_TEST, _ENTRY = "test", "lakehouse.entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ def reproduce(backend: Backend, lake: Lakehouse, model: ResolvedModel, load: Cal
     kept = load_training_set(lake, _recorded(run, "lakehouse.training_set", model.uri), digest=digest)
     training_set = kept.rebuild()
     try:
-        again = entry(training_set, _params(backend, run))
+        again = _predictor(entry(training_set, _params(backend, run)), lake, f"what {run.tags[_ENTRY]} returned")
         frame, truth = _rows(training_set, backend, model)
-        original = load()
+        original = _predictor(load(), lake, f"model {model.uri}")
         answers, before = _answers(again, frame), _answers(original, frame)
         return Reproduction(
             model=model.uri,
@@ -110,11 +111,18 @@ def reproduce(backend: Backend, lake: Lakehouse, model: ResolvedModel, load: Cal
 
 
 def _entry_of(run: RunRecord, uri: str) -> str:
-    entry = run.tags.get("lakehouse.entry")
+    entry = run.tags.get(_ENTRY)
     if entry is None:
         hint = "Give tracker.run(…, entry='package.module:function') when a model is trained"
         raise TrackingError(f"reproduction of {uri}", f"run {run.run_id} recorded no entry to call again", hint)
     return entry
+
+
+def _predictor(model: Any, lake: Lakehouse, subject: str) -> Any:
+    found = predictor_of(model, lake.spark, subject=subject)
+    if not hasattr(found, "predict"):
+        raise TrackingError(subject, f"a {type(model).__name__} is no model", "Return the fitted model from the entry")
+    return found
 
 
 def _recorded(run: RunRecord, tag: str, uri: str) -> str:
@@ -175,7 +183,7 @@ def _parts(run: RunRecord, training_set: TrainingSet) -> dict[str, Difference[st
 
 def _code(run: RunRecord) -> dict[str, Difference[str]]:
     names = ("lakehouse.git.commit", "lakehouse.git.dirty")
-    now = CodeState.of(code_folder(run.tags.get("lakehouse.entry"))).tags
+    now = CodeState.of(code_folder(run.tags.get(_ENTRY))).tags
     one, other = ({name: tags[name] for name in names if name in tags} for tags in (run.tags, now))
     return {name.removeprefix("lakehouse.git."): pair for name, pair in differences(one, other).items()}
 

@@ -14,8 +14,9 @@ from lakehouse.tracking.backend import Backend, Dataset, MetricPoint
 from lakehouse.tracking.evaluation import Evaluation, evaluate_model
 from lakehouse.tracking.inputs import Places, split_inputs, table_inputs, training_tags, version_points
 from lakehouse.tracking.manifest import manifest_text
-from lakehouse.tracking.models import KIND_TAG, MANIFEST_TAG, LoggedModel, spec_of
+from lakehouse.tracking.models import KIND_TAG, MANIFEST_TAG, LoggedModel, Sample, columns_of, spec_of
 from lakehouse.tracking.plan import RunPlan
+from lakehouse.tracking.predictors import predictor_of
 from lakehouse.tracking.run_files import RunFiles
 from lakehouse.tracking.searches import trials_of
 from lakehouse.tracking.values import check_tags, flat_params, json_text, param_texts, tag_texts
@@ -122,13 +123,13 @@ class Run(RunFiles):
         slices: Sequence[str] = (),
         split: str | None = None,
     ) -> Evaluation:
-        """Measure a fitted estimator on labelled rows, and record scores, curves, importance and slices.
+        """Measure a fitted model on labelled rows, and record scores, curves, importance and slices.
 
         Scores become metrics; figures (PNG), tables (Parquet), scores and report (JSON) go to ``evaluation/``. See
         `evaluate_model` for what a classifier and a regressor get.
 
         Args:
-            model: The estimator.
+            model: The model: an estimator, a Spark ML model, or a pyfunc (see `predictor_of`).
             rows: A split of the training set, or a pandas frame.
             label: Column with the truth; the training set's by default.
             features: The model's columns; those that it was fitted on by default.
@@ -143,14 +144,11 @@ class Run(RunFiles):
         if label is None and training_set is None:
             raise TrackingError("evaluation", "nobody said which column holds the truth", "Give label=")
         split = split or getattr(rows, "name", None) if hasattr(rows, "to_pandas") else split
-        names = features or getattr(model, "feature_names_in_", None)
-        if names is None:
-            names = [] if training_set is None else training_set.feature_names
         found = evaluate_model(
-            model,
+            predictor_of(model, self._plan.spark),
             rows.to_pandas() if hasattr(rows, "to_pandas") else rows,
             label=label or training_set.label,  # type: ignore[union-attr]
-            features=list(names),
+            features=list(features or columns_of(model, training_set)),
             slices=slices,
         )
         with TemporaryDirectory() as folder:
@@ -221,8 +219,8 @@ class Run(RunFiles):
         trained_on = {} if plan.training_set is None else training_tags(plan.training_set)
         tags = tag_texts({**trained_on, **plan.code.tags, "lakehouse.run": self._run_id})
         params = param_texts(flat_params(plan.params))
-        frame = self._signature_rows(signature_from, model)
-        spec = spec_of(model, frame, name=name, example=input_example, trust=list(trust), tags=tags, params=params)
+        sample = Sample(self._signature_rows(signature_from, model), input_example, plan.spark)
+        spec = spec_of(model, sample, name=name, trust=list(trust), tags=tags, params=params)
         model_id, manifest = self._backend.models.log(self._run_id, spec)
         self._model_id = model_id
         checked = {MANIFEST_TAG: manifest_text(manifest), KIND_TAG: spec.kind}
@@ -237,7 +235,7 @@ class Run(RunFiles):
     def _signature_rows(self, source: Any, model: Any) -> Any:
         training_set = self._plan.training_set
         if training_set is not None and hasattr(source, "to_pandas"):
-            return source.to_pandas()[list(getattr(model, "feature_names_in_", training_set.feature_names))]
+            return source.to_pandas()[columns_of(model, training_set)]
         if not hasattr(source, "head") or not hasattr(source, "columns"):
             hint = "Give a pandas frame or a split of the training set"
             raise TrackingError("signature_from", f"{type(source).__name__} holds no named columns", hint)

@@ -3,12 +3,10 @@
 Start at `score_rows`.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -17,10 +15,10 @@ from pyspark.sql import functions as F
 from lakehouse.errors import DefinitionError, MissingColumnsError, TrackingError
 from lakehouse.features.historical import HistoricalFeatures
 from lakehouse.features.pins import AtOf, Pins
-from lakehouse.tracking.answering import Answerer, kind_of
-from lakehouse.tracking.models import MODEL_FILE, load_estimator
+from lakehouse.tracking.answering import PREDICTION, PROBABILITY, Answerer, SavedModel, check_free, kind_of
+from lakehouse.tracking.models import SPARK
+from lakehouse.tracking.spark_models import SparkModel
 from lakehouse.tracking.trial import Contender
-from lakehouse.tracking.trusted import trusted_types
 from lakehouse.training.record import TrainingSetRecord
 from lakehouse.versioning import Lakehouse, Registry
 
@@ -69,7 +67,8 @@ def score_rows(lake: Lakehouse, contender: Contender, record: TrainingSetRecord,
     missing = [name for name in contender.input_types if name not in features.rows.columns]
     if missing:
         raise MissingColumnsError("the rows to score", missing, features.rows.columns)
-    scored = _answerer(contender).answer(features.rows, rows.columns)
+    check_free(rows.columns, (PREDICTION, PROBABILITY))
+    scored = _answered(contender, features.rows, rows.columns)
     uri = _uri(contender)
     scored = scored.withColumns({MODEL: F.lit(uri), SCORED_AT: F.timestamp_micros(F.lit(_micros(now)))})
     inputs = [*read, *map(str, features.inputs)]
@@ -138,15 +137,15 @@ def _rows(lake: Lakehouse, given: object, pins: Pins) -> tuple[DataFrame, list[s
     return given, []  # type: ignore[return-value]
 
 
-def _answerer(contender: Contender) -> Answerer:
+def _answered(contender: Contender, rows: DataFrame, keep: list[str]) -> DataFrame:
+    """Return the columns *keep*, then the model's answers."""
     subject = f"model {contender.model.uri}"
-    trusted = tuple(trusted_types())
+    if contender.kind == SPARK:
+        return SparkModel(contender.loaded, subject).score(rows, keep, (PREDICTION, PROBABILITY))
+    kind, binary = kind_of(contender.estimator, subject)
     with contender.files() as folder:
-        file = Path(folder, MODEL_FILE)
-        content = file.read_bytes()
-        kind, binary = kind_of(load_estimator(file, (), subject), subject)
-    digest = hashlib.sha256(content).hexdigest()
-    return Answerer(digest, content, trusted, dict(contender.input_types), kind, binary)
+        saved = SavedModel.of(folder, contender.loader)
+    return Answerer(saved, saved.digest, dict(contender.input_types), kind, binary).answer(rows, keep)
 
 
 def _table_of(contender: Contender) -> str:

@@ -14,7 +14,6 @@ from lakehouse.tracking.deciding import Deciding
 from lakehouse.tracking.environment import Environment
 from lakehouse.tracking.explaining import Explaining
 from lakehouse.tracking.inputs import TrainingRows
-from lakehouse.tracking.models import load_checked
 from lakehouse.tracking.places import LakePlaces
 from lakehouse.tracking.plan import RunPlan
 from lakehouse.tracking.run import Run
@@ -37,6 +36,8 @@ class Tracker(Deciding, Explaining):
         artifacts: Folder or URI for the artifacts of a new experiment; beside the file for SQLite, otherwise the
             server's own.
         required_tags: Tags without which no run begins, such as ``owner`` and ``purpose``.
+        trust: Types to trust beyond our list in every model that is loaded, by full name; ``pickle`` for models that
+            were saved with it, whose files then run whatever they say. Gates, `score` and `reproduce` load models.
     """
 
     @classmethod
@@ -48,6 +49,7 @@ class Tracker(Deciding, Explaining):
             experiment=settings.experiment,
             artifacts=settings.artifacts,
             required_tags=settings.required_tags,
+            trust=settings.trust,
         )
 
     def run(
@@ -89,6 +91,7 @@ class Tracker(Deciding, Explaining):
             code=CodeState.of(code_folder(entry)),
             environment=Environment.current(self._lake.spark),
             author=current_author(),
+            spark=self._lake.spark,
         )
         if isinstance(training_set, TrainingSet):
             self._at_hand[training_set.digest] = training_set
@@ -122,7 +125,7 @@ class Tracker(Deciding, Explaining):
         Raises:
             TrackingError: There is no such model, its files are not those that were saved, or it holds other types.
         """
-        return load_checked(self._backend, self._resolve(uri), trust=trust)
+        return self._load(self._resolve(uri), trust)
 
     def score(
         self,

@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import TrackingError
 from lakehouse.features.historical import HistoricalFeatures
@@ -20,11 +20,15 @@ from lakehouse.features.pins import Pins
 from lakehouse.tracking.backend import Dataset, RunRecord
 from lakehouse.tracking.inputs import SPLIT_TAG
 from lakehouse.tracking.measures import PROBABILITY, Measure
-from lakehouse.tracking.models import INPUT_TYPES_TAG, ResolvedModel
+from lakehouse.tracking.models import INPUT_TYPES_TAG, KIND_TAG, SKOPS, ResolvedModel
+from lakehouse.tracking.predictors import predictor_of
 from lakehouse.training import Split, TrainingSet
 from lakehouse.training.batches import to_pandas
 from lakehouse.training.splits import MAX_PANDAS_ROWS
 from lakehouse.versioning import Lakehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 TEST = "test"
 
@@ -36,21 +40,34 @@ class Contender:
     Attributes:
         model: Which one.
         run: The run that made it.
-        load: Returns the estimator.
+        loader: Returns the model, as it was logged, of a folder with its files.
         files: Opens a folder with a copy of its files.
         input_types: Its input columns and their pandas types.
+        spark: The session that a Spark ML model answers in.
     """
 
     model: ResolvedModel
     run: RunRecord
-    load: Callable[[], Any]
+    loader: Callable[[Path], Any]
     files: Callable[[], AbstractContextManager[Path]]
     input_types: Mapping[str, str]
+    spark: "SparkSession | None" = None
+
+    @property
+    def kind(self) -> str:
+        """How it was saved: ``skops``, ``pickle``, ``spark`` or ``pyfunc``."""
+        return self.model.tags.get(KIND_TAG, SKOPS)
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The model as it was logged."""
+        with self.files() as folder:
+            return self.loader(folder)
 
     @cached_property
     def estimator(self) -> Any:
-        """The fitted estimator."""
-        return self.load()
+        """The model under the names of scikit-learn, whatever it is."""
+        return predictor_of(self.loaded, self.spark, subject=f"model {self.model.uri}")
 
     def inputs(self, frame: Any) -> Any:
         """Return the model's columns of a pandas frame, with the types that it was fitted on.
@@ -151,11 +168,20 @@ class Trial:
         return self.described if "part" in vars(self) else {}
 
     def truth(self, of: str) -> Any:
-        """Return the labels as what a measure compares with: 0 or 1 for ``probability``."""
+        """Return the labels as what a measure compares with: 0 or 1 for ``probability``.
+
+        Raises:
+            TrackingError: The candidate chooses among other things than the labels.
+        """
         labels = self.frame[self.label]
+        classes = list(getattr(self.candidate.estimator, "classes_", ()))
+        if classes and not labels.isin(classes).any():
+            problem = f"no label of the test rows, such as {labels.iloc[0]!r}, is one of its classes {classes[:5]}"
+            raise TrackingError(
+                f"model {self.candidate.model.uri}", problem, "Let it answer with the labels themselves"
+            )
         if of != PROBABILITY:
             return labels.to_numpy()
-        classes = list(self.candidate.estimator.classes_)
         return (labels == classes[1]).to_numpy(dtype=float)
 
     def answers(self, contender: Contender, of: str) -> Any:

@@ -1,11 +1,11 @@
-"""Models that don't go through skops: behind a flag, with the same manifest, or in Spark's own format."""
+"""Models that go through pickle: behind a flag, with the same manifest. Those of Spark: `test_other_models`."""
 
 import numpy as np
 import pytest
 
 from lakehouse.errors import TrackingError
 from lakehouse.tracking import Tracker
-from tests.tracking.records import FolderLake, Part, Rows, forest, frame, version
+from tests.tracking.records import FolderLake, forest, frame
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``", "ignore:.*type hint", "ignore::UserWarning:mlflow.*")
 
@@ -49,28 +49,3 @@ def test_any_model_goes_as_a_pyfunc_behind_the_flag(tracker):
         run.log_model(doubled(), signature_from=frame(9)[FEATURES], register_as="any", trust=["pickle"])
     loaded = tracker.load_model("models:/any/1", trust=["pickle"])
     assert list(loaded.predict(frame(3)[FEATURES])) == [0.0, 2.0, 4.0]
-
-
-def test_a_spark_model_is_linked_to_its_tables_like_any_other(spark, tracker, client, request):
-    if request.config.getoption("--connect"):
-        pytest.skip("Spark ML on Connect needs a server with ML enabled")
-    from pyspark.ml import Pipeline
-    from pyspark.ml.classification import DecisionTreeClassifier
-    from pyspark.ml.feature import VectorAssembler
-
-    rows = spark.createDataFrame(frame(40))
-    stages = [VectorAssembler(inputCols=FEATURES, outputCol="features"), DecisionTreeClassifier(labelCol="is_late")]
-    model = Pipeline(stages=stages).fit(rows)
-    training_set = Rows([("labels", version("raw.flights", 0))], splits={"test": Part("test", "22" * 32, frame(9))})
-    with tracker.run("spark", training_set=training_set) as run:
-        run.log_metrics({"auc": 0.9}, split="test")
-        made = run.log_model(model, signature_from=frame(9)[FEATURES], register_as="spark_model")
-    entity = next(
-        e.dataset for e in client.get_run(run.run_id).inputs.dataset_inputs if e.dataset.name == "raw.flights"
-    )
-    wanted = {"dataset_name": "raw.flights", "dataset_digest": entity.digest}
-    experiment = client.get_run(run.run_id).info.experiment_id
-    assert [m.model_id for m in client.search_logged_models([experiment], datasets=[wanted])] == [made.model_id]
-    loaded = tracker.load_model("models:/spark_model/1")
-    answers = [[row.prediction for row in m.transform(rows).orderBy("flight_id").collect()] for m in (loaded, model)]
-    assert answers[0] == answers[1]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lakehouse.errors import MissingColumnsError, TrackingError
 from lakehouse.tracking.evaluation import figures
+from lakehouse.tracking.evaluation.importances import losses_by_permutation
 from lakehouse.tracking.measures import measure_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_PERMUTED_ROWS = 2_000
 """Importance by permutation is measured on so many rows at most, the first ones."""
+
+_SHUFFLES = 3
 
 _BINARY = ("auc", "average_precision", "log_loss", "brier")
 _CLASSES = ("accuracy", "balanced_accuracy", "f1", "precision", "recall")
@@ -187,15 +190,14 @@ def _curves(hits: Any, chance: Any, found: Evaluation) -> None:
 
 def _importance(judged: Judged) -> pd.DataFrame:
     """Return the loss of score when a column is shuffled, its spread, and the model's own importance if it has one."""
-    from sklearn.inspection import permutation_importance
-
     few = judged.at(np.arange(min(len(judged.truth), MAX_PERMUTED_ROWS)))
-    found = permutation_importance(judged.model, few.inputs, few.truth, n_repeats=3, random_state=0)
+    measure = measure_of("accuracy" if judged.classes else "r2")
+    losses, spreads = losses_by_permutation(
+        judged.model.predict, few.inputs, lambda answers: measure.value(few.truth, answers), repeats=_SHUFFLES
+    )
     names = list(judged.inputs.columns)
     own = getattr(judged.model, "feature_importances_", None)
-    table = pd.DataFrame(
-        {"feature": names, "by_permutation": found["importances_mean"], "spread": found["importances_std"]}
-    )
+    table = pd.DataFrame({"feature": names, "by_permutation": losses, "spread": spreads})
     table["of_the_model"] = own if own is not None and len(own) == len(names) else np.nan
     return table.sort_values(["by_permutation", "feature"], ascending=[False, True], ignore_index=True)
 

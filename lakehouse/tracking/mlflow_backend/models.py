@@ -74,7 +74,8 @@ class MlflowModels:
             repository = get_artifact_repository(location, tracking_uri=self._uri, registry_uri=self._uri)
             repository.download_artifacts("", dst_path=str(to))  # type: ignore[no-untyped-call]
 
-    def load(self, kind: str, folder: Path) -> Any:
+    @staticmethod
+    def load(kind: str, folder: Path) -> Any:
         """Return the model of a folder that was checked, of a kind other than ``skops``; it may run the files' code."""
         with border(f"model of kind {kind!r}"):
             return import_module(_MODULES[kind]).load_model(str(folder))
