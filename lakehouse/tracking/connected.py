@@ -14,10 +14,13 @@ from lakehouse.tracking.ledger import DeltaLedger
 from lakehouse.tracking.models import ResolvedModel, checked_files, load_checked, loader_of, resolve_model
 from lakehouse.tracking.promotions import Promotions
 from lakehouse.tracking.redaction import redact_text
-from lakehouse.tracking.strays import find_strays
+from lakehouse.tracking.strays import PromotionProbe
 from lakehouse.tracking.trial import Contender, contender_types
 from lakehouse.training import TrainingSet, load_training_set
-from lakehouse.versioning import Finding, Lakehouse
+from lakehouse.versioning import Lakehouse
+
+_PROBE = "promotions"
+"""Name of what a lake's doctor asks of promotions."""
 
 
 class Connected:
@@ -50,7 +53,10 @@ class Connected:
         self._required_tags, self._trust = name_list(required_tags, "required_tags"), name_list(trust, "trust")
         # Training sets of this process by digest, while their owner keeps them: their rows needn't be made again.
         self._at_hand: WeakValueDictionary[str, TrainingSet] = WeakValueDictionary()
-        lake.hooks.probes["promotions"] = self._misplaced_aliases
+        probe = lake.hooks.probes.get(_PROBE)
+        if not isinstance(probe, PromotionProbe):
+            probe = lake.hooks.probes[_PROBE] = PromotionProbe(lambda: bool(DeltaLedger(lake).rows()))
+        probe.add(uri, lambda: (self._promotions, self._backend.registry))
 
     def __repr__(self) -> str:
         return f"Tracker({redact_text(self._uri)!r}, experiment={self._experiment!r})"
@@ -62,13 +68,6 @@ class Connected:
     @cached_property
     def _promotions(self) -> Promotions:
         return Promotions(DeltaLedger(self._lake), self._backend.registry)
-
-    def _misplaced_aliases(self) -> list[Finding]:
-        """Return what the lake's doctor is to say of the promotions; where there are none, no backend is opened."""
-        if not DeltaLedger(self._lake).rows():
-            return []
-        strays = find_strays(self._promotions, self._backend.registry, repair=False)
-        return [stray.to_finding() for stray in strays]
 
     def _resolve(self, uri: str) -> ResolvedModel:
         return resolve_model(self._backend, uri)

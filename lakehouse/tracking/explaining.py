@@ -54,10 +54,15 @@ class Explaining(Connected):
         Raises:
             InvalidRefError: The ref can't be read.
             TrackingError: The ref names no version.
+            TableNotFoundError, VersionNotFoundError: Nothing was made from it, and there is no such version either.
+                What was made from a version that is gone is still told.
         """
         wanted = TableRef.parse(ref)
         asked = Asked(wanted, onwards, self._table_id(str(wanted.name)), online)
-        return impact_of(self._backend, self._lake, asked)
+        found = impact_of(self._backend, self._lake, asked)
+        if found.is_empty:
+            self._lake.resolve(ref)
+        return found
 
     def card(self, model: str) -> ModelCard:
         """Return the card of a model, as Markdown and HTML, from what is recorded of it.

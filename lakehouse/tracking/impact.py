@@ -121,6 +121,11 @@ class Impact:
     materializations: tuple[AffectedTable, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was made from it."""
+        return not any((self.runs, self.models, self.tables, self.predictions, self.materializations))
+
+    @property
     def aliases(self) -> list[str]:
         """What is live: ``models:/name@alias`` of every affected version."""
         return [f"models:/{model.name}@{alias}" for model in self.models for alias in model.aliases]

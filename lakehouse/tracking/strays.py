@@ -1,5 +1,6 @@
-"""Aliases that aren't where the ledger has them. Start at `find_strays`."""
+"""Aliases that aren't where the ledger has them. Start at `find_strays`; `PromotionProbe` tells a lake's doctor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lakehouse.tracking.backend import Registry
@@ -38,6 +39,38 @@ class Stray:
         if self.gone:
             fix = f"tracker.rollback({self.model!r}, reason='…', alias={self.alias!r})"
         return Finding("error", f"{self.alias} of {self.model}", self.problem, fix)
+
+
+class PromotionProbe:
+    """What a lake's doctor asks of promotions: one ledger, and the store of each tracker of the lake.
+
+    A registered model belongs to the stores that know its name. One that no store knows is told once.
+
+    Args:
+        any_promotion: Whether the ledger holds a row; where it doesn't, no store is opened.
+    """
+
+    def __init__(self, any_promotion: Callable[[], bool]) -> None:
+        self._any_promotion = any_promotion
+        self._stores: dict[str, Callable[[], tuple[Promotions, Registry]]] = {}
+
+    def add(self, uri: str, look: Callable[[], tuple[Promotions, Registry]]) -> None:
+        """Add a store; *look* returns its promotions and its registry."""
+        self._stores[uri] = look
+
+    def __call__(self) -> list[Finding]:
+        """Return what is wrong in any store."""
+        if not self._any_promotion():
+            return []
+        opened = [look() for look in self._stores.values()]
+        known = [set(registry.names()) for _, registry in opened]
+        everywhere = set().union(*known)
+        found: dict[str, Finding] = {}
+        for names, (promotions, registry) in zip(known, opened, strict=True):
+            for stray in find_strays(promotions, registry, repair=False):
+                if stray.model in names or stray.model not in everywhere:
+                    found.setdefault(str(stray), stray.to_finding())
+        return list(found.values())
 
 
 def find_strays(promotions: Promotions, registry: Registry, *, repair: bool) -> list[Stray]:

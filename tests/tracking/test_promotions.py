@@ -175,7 +175,7 @@ def test_a_refusal_in_between_stops_no_promoter(world, model, alias_of_model):
 
 
 def test_a_promoter_that_dies_before_the_alias_moves_and_a_hand_that_moves_it_are_repaired(
-    world, world_client, model, alias_of_model
+    world, world_client, model, alias_of_model, store
 ):
     tracker = world.tracker
     tracker.promote(model, version=1, reason="first")
@@ -183,7 +183,8 @@ def test_a_promoter_that_dies_before_the_alias_moves_and_a_hand_that_moves_it_ar
     assert alias_of_model() == 1
     (found,) = [stray for stray in tracker.doctor() if stray.model == model]
     assert (found.alias, found.expected, found.found, found.repaired) == ("champion", 2, 1, False)
-    Tracker(world.lake, world.store)
+    # A tracker of the same lake on another store, where nobody knows the model, hides nothing and adds nothing.
+    Tracker(world.lake, store)
     (said,) = [said for said in world.lake.doctor() if said.probe == "promotions" and model in said.table]
     assert (said.severity, said.what, said.fix) == ("error", found.problem, "tracker.doctor(repair=True)")
     assert alias_of_model() == 1

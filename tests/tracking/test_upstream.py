@@ -2,6 +2,7 @@
 
 import pytest
 
+from lakehouse.errors import TableNotFoundError, VersionNotFoundError
 from lakehouse.tracking import Tracker
 from tests.tracking.records import FolderLake, Part, Rows, forest, frame, version
 
@@ -38,7 +39,22 @@ def test_a_source_is_followed_down_to_models_and_aliases(world):
     found = edges(impact.graph)
     assert found["src.events@0", "raw.arrivals@0"] == "read"
     assert found["models:/impact_model/1", "impact_model@champion"] == "alias"
-    assert world.tracker.impact("src.events@1").tables == ()
+    assert not world.tracker.impact("raw.labels@0", onwards=True).tables
+
+
+def test_the_impact_of_what_never_was_is_an_error_that_says_what_there_is(world):
+    for ref, error, told in [
+        ("src.event@0", TableNotFoundError, "Did you mean src.events"),
+        ("src.events@7", VersionNotFoundError, "it has versions 0 to 0"),
+    ]:
+        with pytest.raises(error, match=told):
+            world.tracker.impact(ref)
+    # Of a table that is gone there may be something to tell.
+    with Tracker(FolderLake(), world.store, experiment="gone").run(
+        "r", training_set=Rows([("x", version("was.it", 3))])
+    ):
+        pass
+    assert [run.name for run in world.tracker.impact("was.it@3").runs] == ["r"]
 
 
 def test_tables_and_records_that_are_gone_are_shown(world):
