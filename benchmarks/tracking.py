@@ -6,11 +6,13 @@
   MLflow with the same content, once with exact requirements given and once as ``log_model`` does it by itself.
 - *lineage*: of a model with ten input tables; its graph up to the sources as well.
 - *impact*: of one table version over 1,000 runs, of which ten read it.
+- *runs*, *compare*: the commands, each a process of its own, on the store of these runs.
 
 The machine's load is part of what is measured: run it on an idle one.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +37,7 @@ from lakehouse.tracking.inputs import input_tag, version_digest, version_metric
 from lakehouse.tracking.mlflow_backend.datasets import to_mlflow
 
 FEATURES = [f"f{n}" for n in range(10)]
-LIMITS = {"import": 0.3, "run": 3.0, "lineage": 1.0, "impact": 2.0}
+LIMITS = {"import": 0.3, "run": 3.0, "lineage": 1.0, "impact": 2.0, "runs": 2.0, "compare": 2.0}
 
 
 class Rows:
@@ -65,6 +67,16 @@ def import_seconds() -> float:
         return min(times)
 
     return best("import lakehouse, sys; assert 'mlflow' not in sys.modules") - best("pass")
+
+
+def command_seconds(uri: str, *arguments: str) -> float:
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "lakehouse.cli", *arguments]
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "MLFLOW_TRACKING_URI": uri})
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def figures() -> list[Figure]:
@@ -160,6 +172,8 @@ def main() -> None:
         with timed(found, "impact"):
             impact = tracker.impact("raw.table0@5")
         assert len(impact.runs) == 10, len(impact.runs)
+        found["runs"] = command_seconds(uri, "runs", "--experiment", "bench")
+        found["compare"] = command_seconds(uri, "compare", "models:/five/1", "models:/ten/1")
     for name, seconds in found.items():
         limit = f"  at most {LIMITS[name]:.1f}" if name in LIMITS else ""
         print(f"{name:34} {seconds:7.2f} s{limit}")

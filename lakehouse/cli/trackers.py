@@ -1,6 +1,9 @@
 """From what was typed to runs and models: the backend alone, or a tracker on a lake in a session."""
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lakehouse.cli.asked import Asked
@@ -29,10 +32,11 @@ def backend_of(asked: Asked, *, experiment: str | None = None) -> "Backend":
     Raises:
         ConfigError: No place of runs is named and none is found.
     """
-    from lakehouse.tracking.connection import open_backend  # loads MLflow
-
     told = tracking_of(asked)
-    return open_backend(told.uri, experiment=experiment or _ANY_EXPERIMENT, artifacts=None)
+    with _loading():
+        from lakehouse.tracking.connection import open_backend  # loads MLflow
+
+        return open_backend(told.uri, experiment=experiment or _ANY_EXPERIMENT, artifacts=None)
 
 
 def tracker_of(asked: Asked, *, experiment: str | None = None) -> "Tracker":
@@ -74,3 +78,16 @@ def tracking_of(asked: Asked) -> "TrackingSettings":
         hint = f"Give --config with a section tracking, or set {_TRACKING}"
         raise ConfigError("runs", "", "no place of runs is named", hint)
     return TrackingSettings(uri=uri)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Load what is large inside without the collector, which would walk over all of it again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()

@@ -4,7 +4,9 @@ import json
 import pytest
 
 from lakehouse.cli.app import main
-from tests.versioning.small_tables import small_table
+from tests.versioning.small_tables import more_rows, small_table
+
+SCHEMA = "id int, n int"
 
 
 @pytest.fixture(scope="module")
@@ -12,9 +14,8 @@ def root(spark, tmp_path_factory):
     from lakehouse import Lakehouse
 
     lake = Lakehouse(spark, root=tmp_path_factory.mktemp("lake"), author="ada")
-    schema = "id int, n int"
-    lake.table("raw.t").append_once(spark.createDataFrame([(1, 1), (2, 2)], schema), keys=["id"], message="one")
-    lake.table("raw.t").merge(spark.createDataFrame([(2, 3), (4, 4)], schema), keys=["id"], message="two")
+    small_table(lake, "raw.t", SCHEMA, [(1, 1), (2, 2)], keys=["id"], message="one")
+    more_rows(lake, "raw.t", SCHEMA, [(1, 1), (2, 3), (4, 4)], mode="overwrite", message="two")
     return lake._context.catalog.root
 
 
@@ -59,7 +60,7 @@ def test_merge_says_what_it_did_and_shows_what_conflicts(spark, tmp_path, capsys
         return capsys.readouterr()
 
     lake = Lakehouse(spark, root=tmp_path)
-    small_table(lake, "raw.t", "id int, n int", [(1, 1), (2, 2)], keys=["id"])
+    small_table(lake, "raw.t", SCHEMA, [(1, 1), (2, 2)], keys=["id"])
     side = lake.branch("fix", ["raw.t"]).table("raw.t")
     side.update({"n": "10"}, where="id = 1", message="ten")
     made = json.loads(run("merge", "fix", "-m", "bring ten", "--json").out)

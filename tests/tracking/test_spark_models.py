@@ -19,7 +19,7 @@ def stages(spark, request):
     from pyspark.ml.classification import DecisionTreeClassifier
     from pyspark.ml.feature import IndexToString, StringIndexer, VectorAssembler
 
-    rows = spark.createDataFrame(list(FRAME.itertuples(index=False)), "temp double, text string")
+    rows = spark.createDataFrame(list(FRAME.dropna().itertuples(index=False, name=None)), "temp double, text string")
     indexer = StringIndexer(inputCol="text", outputCol="index", stringOrderType="alphabetDesc").fit(rows)
     assembler = VectorAssembler(inputCols=["temp"], outputCol="features", handleInvalid="keep")
     tree = DecisionTreeClassifier(labelCol="index", maxDepth=2).fit(assembler.transform(indexer.transform(rows)))

@@ -11,6 +11,7 @@ from lakehouse.tracking import Tracker
 from lakehouse.tracking.models import LoggedModel
 from lakehouse.training import TrainingSet
 from tests.tracking.small_model import train
+from tests.versioning.small_tables import more_rows, small_table
 
 ENTRY = "tests.tracking.small_model:train"
 HOURS = 300
@@ -62,16 +63,17 @@ def make_lake(spark, root: Path) -> Lakehouse:
     lake = Lakehouse(spark, root=root)
     schema = "carrier string, arrived_at timestamp, delay double"
     events = {
-        first: spark.createDataFrame([(carrier_of(h), at(h), float(h % 7)) for h in range(first, last)], schema)
+        first: [(carrier_of(h), at(h), float(h % 7)) for h in range(first, last)]
         for first, last in ((0, HOURS), (HOURS, HOURS + 20), (HOURS + 20, HOURS + 40))
     }
-    lake.table("src.events").append(events.pop(0), message="what the source sent")
-    lake.table("raw.arrivals").append(lake.read("src.events"), message="from hour 0")
-    for first, rows in events.items():
-        lake.table("raw.arrivals").append(rows, message=f"from hour {first}")
+    first = events.pop(0)
+    small_table(lake, "src.events", schema, first, message="what the source sent")
+    small_table(lake, "raw.arrivals", schema, first, message="from hour 0", inputs=["src.events@0"])
+    for hour, rows in events.items():
+        more_rows(lake, "raw.arrivals", schema, rows, message=f"from hour {hour}")
     labels = [(hour, carrier_of(hour), at(hour), int((hour - 2) % 7 > 3)) for hour in range(2, HOURS)]
     schema = "flight_id int, carrier string, scheduled_at timestamp, is_late int"
-    lake.table("raw.labels").append(spark.createDataFrame(labels, schema), message="labels")
+    small_table(lake, "raw.labels", schema, labels, message="labels")
     return lake
 
 

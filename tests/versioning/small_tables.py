@@ -10,21 +10,32 @@ from lakehouse.tables.metadata import KEYS
 from lakehouse.tables.retention import RETENTION
 
 _KINDS = {"int": pa.int32(), "bigint": pa.int64(), "string": pa.string(), "double": pa.float64()}
+_KINDS["timestamp"] = pa.timestamp("us", "UTC")
 
 
-def small_table(lake, name, schema, rows, *, keys=(), message="start"):
+def small_table(lake, name, schema, rows, *, keys=(), message="start", inputs=()):
     """Make ``schema.table`` with *rows*, tuples of the columns of *schema*, DDL text; return it."""
+    _write(lake, name, schema, rows, message=message, inputs=inputs)
+    _configure(Path(lake.location(name), "_delta_log", f"{0:020d}.json"), {**RETENTION, KEYS: json.dumps(list(keys))})
+    return lake.table(name)
+
+
+def more_rows(lake, name, schema, rows, *, message="more", inputs=(), mode="append"):
+    """Add *rows* to such a table, or put them in the place of all, in one commit."""
+    _write(lake, name, schema, rows, message=message, inputs=inputs, mode=mode)
+
+
+def _write(lake, name, schema, rows, *, message, inputs, mode="error"):
     columns = [part.split() for part in schema.split(",")]
     fields = pa.schema([pa.field(column, _KINDS[kind]) for column, kind in columns])
     values = [dict(zip(fields.names, row, strict=True)) for row in rows]
-    note = json.dumps({"message": message, "author": "ada", "inputs": []})
+    note = json.dumps({"message": message, "author": "ada", "inputs": list(inputs)})
     write_deltalake(
         lake.location(name),
         pa.Table.from_pylist(values, schema=fields),
+        mode=mode,
         commit_properties=CommitProperties(custom_metadata={"userMetadata": note}),
     )
-    _configure(Path(lake.location(name), "_delta_log", f"{0:020d}.json"), {**RETENTION, KEYS: json.dumps(list(keys))})
-    return lake.table(name)
 
 
 def _configure(commit, properties):
