@@ -146,8 +146,8 @@ write_spark_defaults() { # what every session of this project starts with; optio
   local jars
   jars=$(printf 'file://%s,' "$LAKEHOUSE_JARS"/*.jar)
   mkdir -p "$SPARK_CONF_DIR"
-  # The last two are what the library sets in a session of its own, for scripts that build theirs: with Spark's 200 and
-  # Delta's 50 partitions every small commit costs seconds.
+  # The last four are what the library sets in a session of its own, for scripts that build theirs: with Spark's 200 and
+  # Delta's 50 partitions every small commit costs seconds, and a limit in bytes doubles the way to a Python worker.
   cat >"$SPARK_CONF_DIR/spark-defaults.conf" <<DEFAULTS
 spark.jars                            ${jars%,}
 spark.sql.extensions                  io.delta.sql.DeltaSparkSessionExtension
@@ -160,6 +160,8 @@ spark.ui.showConsoleProgress          false
 spark.sql.warehouse.dir               $lakehouse_cache/warehouse
 spark.sql.shuffle.partitions          4
 spark.databricks.delta.snapshotPartitions  2
+spark.sql.execution.arrow.maxBytesPerBatch    2147483647
+spark.sql.execution.arrow.maxRecordsPerBatch  2000
 DEFAULTS
   cp "$lakehouse_home/conf/log4j2.properties" "$SPARK_CONF_DIR/log4j2.properties"
 }

@@ -39,6 +39,10 @@ _RUNTIME = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.pyspark.selfDestruct.enabled": "true",
+    # With a limit in bytes Spark adds up the batch's vectors again for every row on its way to a Python worker, which
+    # doubles what that costs the JVM. Fewer rows a batch bound the memory as well.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "2147483647",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
 }
 """What can be set on a running session."""
 

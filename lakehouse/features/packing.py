@@ -13,8 +13,12 @@ from lakehouse.features.engine.ordering import Ints
 PACKED = pa.schema([("bucket", pa.int32()), ("side", pa.int32()), ("payload", pa.binary())])
 """Columns of packed rows: the bucket, which rows they are (0 labels, from 1 on the views' events), the rows."""
 
-_PAYLOAD_BYTES = 512 * 1024
-"""What a packed value should have: Java's collector treats values from about 1 MiB on as humongous, at a price."""
+_PAYLOAD_BYTES = 128 * 1024
+"""The most that a packed value has, rows wider than that apart.
+
+Java's collector treats values from about 1 MiB on as humongous, at a price; and where a session limits Arrow batches by
+rows alone, as ours do, 2,000 such values are one batch.
+"""
 _LEAST_BYTES, _MOST_BYTES = 4 * 1024 * 1024, 32 * 1024 * 1024
 """Rows of at least and at most this size are gathered before they are sorted into buckets."""
 
@@ -91,11 +95,13 @@ def parts_of(rows: pa.Table, parts: Ints, count: int) -> Iterator[tuple[int, pa.
 def _packed(batches: list[pa.RecordBatch], hashed: str, side: int, count: int) -> pa.RecordBatch:
     rows = pa.Table.from_batches(batches)
     hashes = rows.column(hashed).to_numpy()
+    together = max(1, _PAYLOAD_BYTES * rows.num_rows // rows.get_total_buffer_size())
     sink, buckets, offsets = pa.BufferOutputStream(), [], [0]
     for part, some in parts_of(rows, buckets_of(hashes, count), count):
-        _write(sink, some)
-        buckets.append(part)
-        offsets.append(sink.tell())
+        for start in range(0, some.num_rows, together):
+            _write(sink, some.slice(start, together))
+            buckets.append(part)
+            offsets.append(sink.tell())
     ends = pa.py_buffer(np.array(offsets, dtype=np.int32))
     payloads = pa.Array.from_buffers(pa.binary(), len(buckets), [None, ends, sink.getvalue()])
     sides = pa.array(np.full(len(buckets), side, dtype=np.int32))

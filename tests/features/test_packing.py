@@ -44,6 +44,16 @@ def test_rows_are_packed_whenever_enough_have_gathered(monkeypatch):
     assert list(pack(iter([]), hashed="h", side=0, count=2)) == []
 
 
+def test_a_packed_value_is_small_whatever_the_bucket_holds(monkeypatch):
+    monkeypatch.setattr("lakehouse.features.packing._PAYLOAD_BYTES", 4_000)
+    table = rows(1_000)
+    (found,) = pack(iter(table.to_batches()), hashed="h", side=0, count=1)
+    payloads = [payload.as_buffer() for payload in found.column("payload")]
+    assert len(payloads) > 5
+    assert max(payload.size for payload in payloads) < 2 * 4_000
+    assert unpack(payloads, table.schema).to_pylist() == table.to_pylist()
+
+
 NO_OFFSETS = """
 import subprocess
 import sys
