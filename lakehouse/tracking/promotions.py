@@ -58,7 +58,7 @@ class Order:
         if not _ALIAS.fullmatch(self.alias):
             hint = "Use small letters, digits, - and _, and neither 'latest' nor a number"
             raise TrackingError(f"alias {self.alias!r}", "it can't be an alias", hint)
-        if not self.reason.strip():
+        if not str(self.reason or "").strip():
             raise TrackingError("reason", "it is empty", "Say in a few words why the alias moves: the ledger keeps it")
 
 
@@ -83,7 +83,7 @@ class Promotions:
     ) -> Promotion:
         """Point the alias at a version; see `Tracker.promote`. *judge* gets the version that serves now."""
         order.check()
-        target = self._registry.get(order.model, version)
+        target = self._target(order, version)
         rows = self._rows(order)
         serving = accepted(rows)
         if serving and serving[-1].target == version:
@@ -115,7 +115,7 @@ class Promotions:
     def archive(self, order: Order, version: int) -> Promotion:
         """Take a version out of use; see `Tracker.archive`."""
         order.check()
-        target = self._registry.get(order.model, version)
+        target = self._target(order, version)
         mine = [alias for alias, row in self._last_accepted(order.model).items() if row.target == version and alias]
         if order.alias in mine or order.alias in target.aliases:
             hint = "Promote another version or roll back first"
@@ -139,6 +139,13 @@ class Promotions:
     def follow(self, row: Promotion) -> None:
         """Point the alias of *row* at what the ledger says last."""
         self._follow(row)
+
+    def _target(self, order: Order, version: int) -> VersionRecord:
+        # A text would find its version, and then equal no number of the ledger.
+        if isinstance(version, bool) or not hasattr(version, "__index__") or version < 1:
+            hint = "Give a whole number from 1: tracker.models(name) lists the versions"
+            raise TrackingError(f"{order.model} version {version!r}", "it is no version", hint)
+        return self._registry.get(order.model, int(version))
 
     def _rows(self, order: Order) -> list[Promotion]:
         return [row for row in self._ledger.rows(order.model) if row.alias == order.alias]

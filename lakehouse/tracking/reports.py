@@ -11,7 +11,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.refs import format_moment
+from lakehouse.errors import TrackingError, did_you_mean
+from lakehouse.refs import format_moment, nearest_names
 from lakehouse.tracking.backend import Backend, RunRecord
 from lakehouse.tracking.pages import render
 from lakehouse.tracking.promotion_rows import Promotion, accepted
@@ -203,13 +204,26 @@ def experiment_report(
     limit: int,
     history: Mapping[str, Sequence[Promotion]],
 ) -> ExperimentReport:
-    """Return the report of an experiment; *history* is the ledger's rows by registered model."""
+    """Return the report of an experiment; *history* is the ledger's rows by registered model.
+
+    Raises:
+        TrackingError: Runs have metrics, and none has *measure*.
+    """
     less = any(word in measure for word in _LESS_IS_BETTER)
     ordered = backend.runs.find(where=where, order_by=[f"metrics.`{measure}` {'ASC' if less else 'DESC'}"], limit=limit)
+    _check_measure(ordered, measure)
     champions = _champions(backend, experiment, measure, history)
     news = [found for line in champions if (found := _beaten(line, ordered, measure, less=less)) is not None]
     made = format_moment(datetime.now(timezone.utc).replace(microsecond=0))
     return ExperimentReport(experiment, measure, less, tuple(ordered), tuple(champions), tuple(news), made)
+
+
+def _check_measure(ordered: Sequence[RunRecord], measure: str) -> None:
+    # The best come first: where the first one has none, nobody has.
+    names = {name for run in ordered for name in run.metrics if not name.startswith(_OWN_METRICS)}
+    if names and measure not in ordered[0].metrics:
+        hint = did_you_mean(nearest_names(measure, names)) or f"They have {', '.join(sorted(names))}"
+        raise TrackingError(f"report by {measure!r}", "no run has such a metric", hint)
 
 
 def _champions(

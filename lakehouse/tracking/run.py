@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from lakehouse.errors import LakehouseError, TrackingError
+from lakehouse.refs import name_list
 from lakehouse.tracking.backend import Backend, Dataset, MetricPoint
 from lakehouse.tracking.evaluation import Evaluation, evaluate_model
 from lakehouse.tracking.inputs import Places, split_inputs, table_inputs, training_tags, version_points
@@ -19,7 +20,7 @@ from lakehouse.tracking.plan import RunPlan
 from lakehouse.tracking.predictors import predictor_of
 from lakehouse.tracking.run_files import RunFiles
 from lakehouse.tracking.searches import trials_of
-from lakehouse.tracking.values import check_tags, flat_params, json_text, param_texts, tag_texts
+from lakehouse.tracking.values import check_model_name, check_tags, flat_params, json_text, param_texts, tag_texts
 
 PARAMS_FILE = "params.json"
 """Artifact with the parameters as they were, types included."""
@@ -38,13 +39,13 @@ class Run(RunFiles):
         self._model_id: str | None = None
 
     def __repr__(self) -> str:
-        return f"Run({self._plan.name!r}, run_id={self._run_id!r})"
+        return f"Run({self._plan.name!r}, run_id={self._begun_as!r})"
 
     def __enter__(self) -> "Run":
         # Inputs are built first: a table that is gone stops the run before it is in the backend.
         plan = self._plan
         self._tables = [] if plan.training_set is None else table_inputs(plan.training_set, self._places)
-        self._run_id = self._backend.runs.start(plan.name, {**tag_texts(plan.tags), **plan.own_tags})
+        self._begun_as = self._backend.runs.start(plan.name, {**tag_texts(plan.tags), **plan.own_tags})
         self._wall, self._cpu = time.monotonic(), time.process_time()
         try:
             self._backend.runs.log_params(self._run_id, param_texts(flat_params(plan.params)))
@@ -214,13 +215,16 @@ class Run(RunFiles):
             TrackingError: It is no estimator that skops can save, holds a type that nobody trusts, or can't be applied
                 to the rows. Nothing was saved.
         """
+        if register_as is not None:
+            check_model_name(register_as)
+        trust = name_list(trust, "trust")
         self._log_new_splits()
         plan = self._plan
         trained_on = {} if plan.training_set is None else training_tags(plan.training_set)
         tags = tag_texts({**trained_on, **plan.code.tags, "lakehouse.run": self._run_id})
         params = param_texts(flat_params(plan.params))
         sample = Sample(self._signature_rows(signature_from, model), input_example, plan.spark)
-        spec = spec_of(model, sample, name=name, trust=list(trust), tags=tags, params=params)
+        spec = spec_of(model, sample, name=name, trust=trust, tags=tags, params=params)
         model_id, manifest = self._backend.models.log(self._run_id, spec)
         self._model_id = model_id
         checked = {MANIFEST_TAG: manifest_text(manifest), KIND_TAG: spec.kind}

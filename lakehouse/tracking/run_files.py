@@ -22,12 +22,23 @@ class RunFiles:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._run_id = ""
+        self._begun_as = ""
 
     @property
     def run_id(self) -> str:
-        """The backend's id of this run."""
-        return self._run_id
+        """The backend's id of this run.
+
+        Raises:
+            TrackingError: It hasn't begun.
+        """
+        if not self._begun_as:
+            hint = "Use it in a with block: with tracker.run(…) as run:"
+            raise TrackingError("run", "it hasn't begun, so nothing can be recorded in it", hint)
+        return self._begun_as
+
+    @property
+    def _run_id(self) -> str:
+        return self.run_id
 
     def log_figure(self, figure: "Figure", name: str) -> None:
         """Record a matplotlib figure as ``figures/name.png``."""

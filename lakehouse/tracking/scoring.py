@@ -55,6 +55,7 @@ def score_rows(lake: Lakehouse, contender: Contender, record: TrainingSetRecord,
     """Score rows, append the answers to a table, and return them; see `Tracker.score`."""
     now = datetime.now(timezone.utc)
     into = task.into or _table_of(contender)
+    _check_table(lake, into)
     timestamp = task.timestamp or record.timestamp
     pins = Pins(lake, task.at)
     rows, read = _rows(lake, task.rows, pins)
@@ -132,6 +133,8 @@ def _rows(lake: Lakehouse, given: object, pins: Pins) -> tuple[DataFrame, list[s
         # One list of names for all, so that a key that some rows lack is null there.
         names = list(dict.fromkeys(name for row in given for name in row))
         return lake.spark.createDataFrame([tuple(row.get(name) for name in names) for row in given], names), []
+    if type(given).__module__.partition(".")[0] == "pandas":
+        return lake.spark.createDataFrame(given), []
     if not hasattr(given, "schema"):
         raise TrackingError("the rows to score", f"a {type(given).__name__} holds none", "Give a DataFrame")
     return given, []  # type: ignore[return-value]
@@ -153,6 +156,18 @@ def _table_of(contender: Contender) -> str:
         problem = "it was named by its id, so its answers have no table of their own"
         raise TrackingError(f"model {contender.model.uri}", problem, "Give into='schema.table'")
     return f"predictions.{_NOT_PLAIN.sub('_', contender.model.name)}"
+
+
+def _check_table(lake: Lakehouse, name: str) -> None:
+    """Raise where a table holds anything but answers: they would widen it by their columns.
+
+    Raises:
+        DefinitionError: It does.
+    """
+    table = lake.table(name)
+    if table.exists and not {MODEL, SCORED_AT} <= set(table.schema.names):
+        problem = f"it is there and no table of answers: it has no columns {MODEL!r} and {SCORED_AT!r}"
+        raise DefinitionError(f"table {name}", problem, "Give into= another table")
 
 
 def _uri(contender: Contender) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from lakehouse.config import TrackingSettings
+from lakehouse.errors import TrackingError
 from lakehouse.features.pins import AtOf
 from lakehouse.tracking.backend import RunRecord
 from lakehouse.tracking.code import CodeState, code_folder, load_entry
@@ -76,9 +77,12 @@ class Tracker(Deciding, Explaining):
                 it returns the fitted model. What `reproduce` calls.
 
         Raises:
-            TrackingError: The entry is no function that can be imported, a tag's name is kept for lineage, or a tag
-                that the settings require is missing. Nothing was written.
+            TrackingError: The entry is no function that can be imported, a tag's name is kept for lineage, a tag that
+                the settings require is missing, or *training_set* is none. Nothing was written.
         """
+        if training_set is not None and not hasattr(training_set, "roles"):
+            hint = "Give what store.create_training_set or store.get_training_set returns"
+            raise TrackingError(f"training set of run {name!r}", f"{training_set!r:.80} is none", hint)
         check_tags(tags or {}, required=self._required_tags)
         if entry is not None:
             load_entry(entry)
@@ -106,8 +110,10 @@ class Tracker(Deciding, Explaining):
             limit: At most so many; None for all.
 
         Raises:
-            TrackingError: The condition can't be read.
+            TrackingError: The condition or the order can't be read, or *limit* is less than 1.
         """
+        if limit is not None and limit < 1:
+            raise TrackingError("runs", f"limit={limit} asks for none", "Give at least 1, or None for all")
         keys = [order_by] if isinstance(order_by, str) else list(order_by)
         return self._backend.runs.find(where=where, order_by=keys, limit=limit)
 
@@ -145,7 +151,7 @@ class Tracker(Deciding, Explaining):
         Args:
             model: A model URI.
             rows: What is asked about, one row an answer: the service's keys and whatever other columns of the labels
-                the model uses; a DataFrame, a table ref, or a list of dicts.
+                the model uses; a DataFrame of Spark or pandas, a table ref, or a list of dicts.
             timestamp: Column with each row's time, TIMESTAMP; by default the training set's, which is added as now
                 where the rows don't have it.
             at: Which versions of the sources to read, as in `get_historical_features`.
@@ -160,7 +166,8 @@ class Tracker(Deciding, Explaining):
         Raises:
             TrackingError: There is no such model, its run recorded no training set, or its files were changed.
             MissingColumnsError: The rows lack a key or another column that the model uses.
-            DefinitionError: The rows have a column that is named like a feature or like one that is added.
+            DefinitionError: The rows have a column that is named like a feature or like one that is added, or *into* is
+                a table of something else.
         """
         contender = self._contender(model)
         name, digest = training_set_names(contender.run)

@@ -30,6 +30,17 @@ def check_tags(tags: Mapping[str, object], *, required: Sequence[str] = ()) -> N
         raise TrackingError(f"tags {', '.join(taken)}", f"names with {OWN_PREFIX} are kept for lineage", "Rename them")
 
 
+def check_model_name(name: str) -> None:
+    """Check that a registered model can be called so, and be found by ``models:/name@alias``.
+
+    Raises:
+        TrackingError: It can't.
+    """
+    if not isinstance(name, str) or not name.strip() or any(mark in name for mark in "/:@"):
+        hint = "Give it a name without '/', ':' and '@', such as flight_delay"
+        raise TrackingError(f"registered model {name!r}", "it can't be called so", hint)
+
+
 def flat_params(params: Mapping[str, object]) -> dict[str, object]:
     """Return nested mappings as dotted names: ``{"model": {"depth": 3}}`` is ``{"model.depth": 3}``."""
     flat: dict[str, object] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lakehouse.errors import TrackingError
+from lakehouse.errors import ConfigError, TrackingError
 from lakehouse.tracking import Tracker
 from tests.tracking.records import FolderLake, Part, Rows, forest, frame, version
 
@@ -191,6 +191,17 @@ def test_what_cannot_be_a_model_is_refused(tracker, rows):
             run.log_model(forest(), signature_from=frame(4)[["temp"]])
         with pytest.raises(TrackingError, match="no named columns"):
             run.log_model(forest(), signature_from=np.zeros((3, 2)))
+
+
+def test_a_name_or_a_trust_that_cannot_be_meant_leaves_no_model(tracker, client, rows):
+    with tracker.run("forest", training_set=rows) as run:
+        for name in ("", " ", "a/b", "models:/m", "m@champion"):
+            with pytest.raises(TrackingError, match="can't be called so"):
+                run.log_model(forest(), signature_from=rows.splits["train"], register_as=name)
+        with pytest.raises(ConfigError, match=r"trust=\['pickle'\]"):
+            run.log_model(forest(), signature_from=rows.splits["train"], trust="pickle")
+    experiment = client.get_run(run.run_id).info.experiment_id
+    assert client.search_logged_models([experiment]) == []
 
 
 def test_uris_that_name_no_model_say_how_to_write_them(tracker, rows):

@@ -240,6 +240,10 @@ def test_a_deleted_version_releases_what_only_it_needed(world, model, world_clie
 def test_what_cannot_be_promoted_changes_nothing(world, model, alias_of_model):
     for name, version, to, reason in [
         (model, 9, "champion", "no such version"),
+        (model, 0, "champion", "no version"),
+        (model, "1", "champion", "a text"),
+        (model, True, "champion", "a bool"),
+        (model, 1, "champion", None),
         ("no_such_model", 1, "champion", "no such model"),
         (model, 1, "latest", "reserved"),
         (model, 1, "Champion", "two champions"),

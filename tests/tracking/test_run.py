@@ -191,6 +191,20 @@ def test_bad_values_are_refused_by_name(tracker):
             run.log_metrics({"auc": 0.8}, split="test")
 
 
+def test_what_cannot_be_recorded_is_refused_before_anything_is(tracker, client):
+    run = tracker.run("gbm")
+    for record in (lambda: run.log_metrics({"auc": 0.8}), lambda: run.run_id):
+        with pytest.raises(TrackingError, match=r"hasn't begun.*with tracker\.run"):
+            record()
+    assert "gbm" in repr(run)
+    with pytest.raises(TrackingError, match=r"'flight_delay' is none.*get_training_set"):
+        tracker.run("gbm", training_set="flight_delay")
+    for limit in (0, -1):
+        with pytest.raises(TrackingError, match=f"limit={limit}"):
+            tracker.runs(limit=limit)
+    assert tracker.runs() == []
+
+
 def test_metrics_of_a_split_belong_to_its_rows(tracker, client):
     rows = Rows([("labels", version("raw.flights", 0))], splits={"test": Part("test", "22" * 32, frame(4))})
     with tracker.run("gbm", training_set=rows) as run:

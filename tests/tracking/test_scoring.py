@@ -3,6 +3,7 @@
 import json
 from datetime import timezone
 
+import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
@@ -38,7 +39,9 @@ def test_answers_are_the_models_for_the_features_of_each_rows_time(world, spark)
 
 
 def test_keys_alone_are_scored_as_of_now_by_the_newest_versions(world):
-    (row,) = world.tracker.score(TREES, [{"carrier": "UA"}], into="predictions.now").collect()
+    # A pandas frame of keys is as good as a list of them.
+    keys = pd.DataFrame({"carrier": ["UA"]})
+    (row,) = world.tracker.score(TREES, keys, into="predictions.now").collect()
     assert row.scheduled_at == row.scored_at
     assert row.scheduled_at.astimezone(timezone.utc).year >= 2026
     assert world.lake.table("predictions.now").history(1)[0].inputs == ("raw.arrivals@2",)
@@ -58,6 +61,8 @@ def test_what_cannot_be_scored_leaves_no_table(world, spark):
     ]:
         with pytest.raises(error):
             world.tracker.score(TREES, given, into="predictions.refused")
+    with pytest.raises(DefinitionError, match="no table of answers"):
+        world.tracker.score(TREES, [{"carrier": "UA"}], into="src.events")
     with pytest.raises(TrackingError, match="into="):
         world.tracker.score(world.trees.uri, [{"carrier": "UA"}])
     assert not world.lake.table("predictions.refused").exists
