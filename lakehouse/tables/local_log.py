@@ -164,7 +164,9 @@ def _actions(path: str) -> list[dict[str, Any]]:
             return [json.loads(line) for line in lines if line.strip()]
     with pq.ParquetFile(path) as checkpoint:
         known = [name for name in checkpoint.schema_arrow.names if name in _ACTIONS]
-        return [dict(action) for action in checkpoint.read(columns=known).to_pylist()]
+        # Maps as in the JSON of commits; Arrow by itself gives lists of pairs.
+        actions = checkpoint.read(columns=known).to_pylist(maps_as_pydicts="strict")
+        return [dict(action) for action in actions]
 
 
 def _apply(action: Mapping[str, Any], location: str, files: dict[tuple[str, str], DataFile]) -> None:

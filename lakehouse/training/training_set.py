@@ -66,6 +66,9 @@ class TrainingSet:
     ) -> "TrainingSet":
         """Compute, tag and record a training set.
 
+        Labels that came as a DataFrame are kept first, so that the rows come from what can be read again. Where they
+        can't be computed after all, these labels stay: the same labels are taken up the next time, not kept twice.
+
         Args:
             lake: Where the tables and the registry are.
             labels: The label rows as a DataFrame, which is kept as a table, or as a table ref.
@@ -78,6 +81,7 @@ class TrainingSet:
             TableNotFoundError: A source isn't there.
             SchemaError: A time column isn't TIMESTAMP.
             DefinitionError: A feature is named like a label column.
+            FeatureOverflowError: A feature lies outside its type. Nothing was tagged or recorded.
         """
         check_name(columns.name, "training set")
         pins = Pins(lake, at)
