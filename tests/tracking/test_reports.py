@@ -63,7 +63,7 @@ def test_the_best_runs_come_first_and_what_beats_the_champion_is_said(report, tr
     assert "beats the champion of late, version 1: auc 0.8100 against 0.7000, on the same test rows" in news.text
     assert [run.name for run in tracker.report("log_loss").runs] == ["better", "old <b>", "worse"]
     assert [run.name for run in tracker.report("auc", limit=1).runs] == ["better"]
-    with pytest.raises(TrackingError, match="no run has such a metric.*Did you mean log_loss"):
+    with pytest.raises(TrackingError, match=r"no run has such a metric.*Did you mean log_loss"):
         tracker.report("logloss")
     assert Tracker(tracker._lake, tracker._uri, experiment="empty").report("auc").runs == ()
 
