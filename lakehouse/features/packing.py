@@ -95,17 +95,25 @@ def parts_of(rows: pa.Table, parts: Ints, count: int) -> Iterator[tuple[int, pa.
 def _packed(batches: list[pa.RecordBatch], hashed: str, side: int, count: int) -> pa.RecordBatch:
     rows = pa.Table.from_batches(batches)
     hashes = rows.column(hashed).to_numpy()
-    together = max(1, _PAYLOAD_BYTES * rows.num_rows // rows.get_total_buffer_size())
     sink, buckets, offsets = pa.BufferOutputStream(), [], [0]
     for part, some in parts_of(rows, buckets_of(hashes, count), count):
-        for start in range(0, some.num_rows, together):
-            _write(sink, some.slice(start, together))
+        for piece in _pieces(some):
+            _write(sink, piece)
             buckets.append(part)
             offsets.append(sink.tell())
     ends = pa.py_buffer(np.array(offsets, dtype=np.int32))
     payloads = pa.Array.from_buffers(pa.binary(), len(buckets), [None, ends, sink.getvalue()])
     sides = pa.array(np.full(len(buckets), side, dtype=np.int32))
     return pa.RecordBatch.from_arrays([pa.array(buckets, pa.int32()), sides, payloads], schema=PACKED)
+
+
+def _pieces(rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield rows in pieces of about `_PAYLOAD_BYTES` at most."""
+    # The size as written: buffers of a slice would count whole.
+    size = sum(pa.ipc.get_record_batch_size(batch) for batch in rows.to_batches())
+    together = -(-rows.num_rows // max(1, -(-size // _PAYLOAD_BYTES)))
+    for start in range(0, rows.num_rows, together):
+        yield rows.slice(start, together)
 
 
 def _write(sink: pa.NativeFile, rows: pa.Table) -> None:
