@@ -126,14 +126,21 @@ delta_coordinate() { # io.delta:delta-spark_<spark minor>_2.13:<version>, from t
     sort | awk -F= '{ v[$1] = $2 } END { printf "io.delta:delta-spark_%s_2.13:%s", v["spark"], v["delta"] }'
 }
 
-resolve_jars() { # into $1, by Spark's own resolver, then only what pyspark lacks
-  local ivy="$lakehouse_cache/ivy" jar name log="$lakehouse_cache/resolve.log"
-  mkdir -p "$ivy" "$1"
+resolve() { # coordinates $1, by Spark's own resolver, into $2/jars; what it has there already it doesn't fetch again
+  local log="$lakehouse_cache/resolve.log"
+  mkdir -p "$2"
   printf 'print("resolved")\n' >"$lakehouse_cache/resolve.py"
-  say "resolving $(delta_coordinate) (once)"
+  say "resolving $1 (once)"
   SPARK_CONF_DIR="$lakehouse_cache/empty" SPARK_LOCAL_IP=127.0.0.1 "$SPARK_HOME/bin/spark-submit" --master 'local[1]' \
-    --conf "spark.jars.ivy=$ivy" --packages "$(delta_coordinate)" "$lakehouse_cache/resolve.py" >"$log" 2>&1 ||
-    { tail -n 20 "$log" >&2; give_up "Delta's jars could not be resolved; the lines above say why. Run it again to go on"; }
+    --conf "spark.jars.ivy=$2" --packages "$1" "$lakehouse_cache/resolve.py" >"$log" 2>&1 ||
+    { tail -n 20 "$log" >&2; return 1; }
+}
+
+resolve_jars() { # Delta's, into $1: only what pyspark lacks
+  local ivy="$lakehouse_cache/ivy" jar name
+  mkdir -p "$1"
+  resolve "$(delta_coordinate)" "$ivy" ||
+    give_up "Delta's jars could not be resolved; the lines above say why. Run it again to go on"
   for jar in "$ivy"/jars/*.jar; do
     # Ivy writes group_artifact-version.jar; an artifact that pyspark has in any version stays out.
     name=$(basename "$jar" .jar); name=${name#*_}; name=$(printf '%s' "$name" | sed 's/-[0-9][^-]*\(-[0-9]*\)\{0,1\}$//')

@@ -16,6 +16,7 @@ TIMES = "<8sIIqq"
 GONE = b"LkhG" + bytes(VERSION_AT - 4)
 """What stands in place of a record whose entity has no events any more, then its version: reads as a key never seen."""
 
+_HEAP_AT = KIND.size + struct.calcsize("<8sI")
 _HORIZON_AT = KIND.size + struct.calcsize("<8sIIq")
 
 
@@ -32,3 +33,8 @@ def version_of(record: bytes) -> int:
 def horizon_of(record: bytes) -> int:
     """Return the horizon of a whole record, microseconds; `views.ALWAYS` is none."""
     return int.from_bytes(record[_HORIZON_AT : _HORIZON_AT + 8], "little", signed=True)
+
+
+def heap_of(record: bytes) -> int:
+    """Return how many bytes of a whole record are its heap."""
+    return int.from_bytes(record[_HEAP_AT : _HEAP_AT + 4], "little")

@@ -13,7 +13,7 @@ from lakehouse.errors import OnlineStoreError
 from lakehouse.features.definitions import FeatureService, OnDemandFeature, on_demand_values, request_values
 from lakehouse.features.definitions.on_demand import AT, request_types
 from lakehouse.online.generations import register_service, stored_service
-from lakehouse.online.records import Reading
+from lakehouse.online.readings import Readings
 from lakehouse.online.statuses import Status
 from lakehouse.online.stores import Document, open_store
 from lakehouse.online.value_types import EPOCH
@@ -64,25 +64,34 @@ class OnDemandPlan:
         """Names of the features."""
         return tuple(feature.name for feature in self.features)
 
-    def reading(self, request: Mapping[str, Any], readings: Sequence[Reading], at: int, number: int) -> Reading:
-        """Return the features of one request row.
+    def readings(self, rows: Sequence[Mapping[str, Any]], stored: Sequence[Readings], at: int) -> Readings:
+        """Return the features of some request rows.
 
         What is made of a stale value is stale itself: null, never a number that may be wrong.
 
         Args:
-            request: The row.
-            readings: Its stored features, view by view.
+            rows: The rows.
+            stored: Their stored features, view by view.
             at: The moment of the read, microseconds.
-            number: The row's number, for errors.
 
         Raises:
-            OnDemandError: A request column isn't there or of another type, or a function failed.
+            OnDemandError: A request column isn't there or of another type, or a function failed; names the row.
         """
+        found = []
+        for number, row in enumerate(rows):
+            values = [value for view in stored for value in view.values[number]]
+            statuses = [status for view in stored for status in view.statuses[number]]
+            found.append(self._computed(row, values, statuses, at, f"row {number} of the request"))
+        ages = [(NEVER,) * len(self.features)] * len(found)
+        return Readings([values for values, _ in found], [told for _, told in found], ages, tuple)
+
+    def _computed(
+        self, request: Mapping[str, Any], stored: Sequence[Any], statuses: Sequence[Status], at: int, subject: str
+    ) -> tuple[list[Any], list[Status]]:
         values: dict[str, Any] = {AT: EPOCH + timedelta(microseconds=at)}
         values |= {key: request[column] for key, column in self.keys.items()}
-        statuses = [status for reading in readings for status in reading.statuses]
-        values |= dict(zip(self.stored, (value for reading in readings for value in reading.values), strict=True))
-        values |= request_values(self.features, request, f"row {number} of the request")
+        values |= dict(zip(self.stored, stored, strict=True))
+        values |= request_values(self.features, request, subject)
         stale = {name for name, status in zip(self.stored, statuses, strict=True) if status is Status.STALE}
         fresh = []
         for feature in self.features:
@@ -91,9 +100,7 @@ class OnDemandPlan:
             else:
                 stale.add(feature.name)
         found = on_demand_values(fresh, values)
-        told = [_status(found, name) for name in self.names]
-        size = len(told)
-        return Reading([found.get(name) for name in self.names], told, (NEVER,) * size, tuple)
+        return [found.get(name) for name in self.names], [_status(found, name) for name in self.names]
 
 
 def renew_on_demand(service: FeatureService, uri: str) -> None:

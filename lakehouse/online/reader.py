@@ -10,7 +10,8 @@ from lakehouse.errors import MissingColumnsError, OnlineStoreError, SchemaError,
 from lakehouse.online.generations import StoredView, check_format, stored_service, stored_view
 from lakehouse.online.keys import KeyEncoder
 from lakehouse.online.on_demand import OnDemandPlan
-from lakehouse.online.records import Reading, RecordReader, too_early
+from lakehouse.online.readings import Reading, Readings
+from lakehouse.online.records import RecordReader, too_early
 from lakehouse.online.results import OnlineFeatures
 from lakehouse.online.statuses import Status
 from lakehouse.online.stores import Address, OnlineStore, Snapshot, open_store
@@ -27,7 +28,7 @@ class _ViewPlan:
     key: int
     reader: RecordReader
     empty: bytes
-    stale: Reading | None
+    is_stale: bool
     ends: int | None
 
     @classmethod
@@ -38,30 +39,28 @@ class _ViewPlan:
                 f"feature view {stored.view.name!r} was never materialized",
                 "Run store.materialize(service) first",
             )
-        reader = RecordReader(stored.view)
         return cls(
             namespace=stored.current.namespace,
             as_of=stored.current.as_of,
             key=key,
-            reader=reader,
+            reader=RecordReader(stored.view),
             empty=stored.empty,
-            stale=reader.stale if stored.is_stale else None,
+            is_stale=stored.is_stale,
             ends=stored.current.ends,
         )
 
-    def read(self, record: bytes | None, at: int) -> Reading:
-        """Return a record's features, or those of a key that was never seen."""
-        if self.stale is not None:
-            return self.stale
-        if self.ends is not None and time.time_ns() // 1000 >= self.ends:
-            return self.reader.stale
-        reading = None if record is None else self.reader.read(record, at)
-        if reading is not None:
-            return reading
+    def read_many(self, records: Sequence[bytes | None], at: int) -> Readings:
+        """Return the features of some records, or those of a key that was never seen."""
+        if self.is_stale or (self.ends is not None and time.time_ns() // 1000 >= self.ends):
+            stale = self.reader.stale
+            return self.reader.read_many([None] * len(records), at, lambda _: stale)
+        return self.reader.read_many(records, at, self._unseen)
+
+    def _unseen(self, at: int) -> Reading:
         if at < self.as_of:
             raise too_early(self.reader.view.name, at, self.as_of)
         unseen = self.reader.read(self.empty, at)
-        return Reading.blank(self.reader.stale.values if unseen is None else unseen.values, Status.NOT_FOUND)
+        return self.reader.blank(self.reader.stale.values if unseen is None else unseen.values, Status.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +219,8 @@ def _check_row(plan: _ServicePlan, row: object, number: int, service: str) -> No
 
 
 def _features(plan: _ServicePlan, rows: Sequence[Mapping[str, Any]], found: Snapshot, at: int) -> OnlineFeatures:
-    views, records = plan.views, found.records
-    width = len(views)
-    readings = [
-        [view.read(record, at) for view, record in zip(views, records[first : first + width], strict=True)]
-        for first in range(0, len(records), width)
-    ]
+    records, width = found.records, len(plan.views)
+    readings = [view.read_many(records[place::width], at) for place, view in enumerate(plan.views)]
     if plan.on_demand is not None:
-        for number, (row, found_row) in enumerate(zip(rows, readings, strict=True)):
-            found_row.append(plan.on_demand.reading(row, found_row, at, number))
+        readings.append(plan.on_demand.readings(rows, readings, at))
     return OnlineFeatures(plan.keys, plan.features, rows, readings, at=at)

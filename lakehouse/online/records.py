@@ -8,56 +8,26 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import accumulate
-from operator import itemgetter
 from typing import Any
 
 from lakehouse.errors import MomentTooEarlyError
-from lakehouse.online.heads import CODEC, GONE, KIND, MAGIC, TIMES
+from lakehouse.online.heads import CODEC, GONE, KIND, MAGIC, TIMES, heap_of
+from lakehouse.online.readings import Flat, Reading, Readings
+from lakehouse.online.slots import Slots
 from lakehouse.online.statuses import Status
 from lakehouse.online.value_types import (
     EPOCH,
-    Decode,
     Type,
     damaged,
     decode_heap,
-    is_fixed,
-    slot_decoder,
 )
-from lakehouse.online.views import BITS, NEVER, OnlineView
+from lakehouse.online.views import NEVER, OnlineView
 
-Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 Pattern = tuple[Sequence[Status], tuple[int, ...]]
 
 _MOST_PATTERNS = 4096
-
-
-class Reading:
-    """The features of one view and entity at one moment, in the view's order.
-
-    Attributes:
-        values: The values.
-        statuses: What stands behind each.
-    """
-
-    __slots__ = ("_flat", "_pick", "statuses", "values")
-
-    def __init__(self, values: Sequence[Any], statuses: Sequence[Status], flat: tuple[Any, ...], pick: Pick) -> None:
-        self.values = values
-        self.statuses = statuses
-        self._flat = flat
-        self._pick = pick
-
-    @property
-    def moments(self) -> tuple[int, ...]:
-        """Per feature the moment that its age counts from, microseconds; `NEVER` is none."""
-        return self._pick(self._flat)
-
-    @classmethod
-    def blank(cls, values: Sequence[Any], status: Status) -> "Reading":
-        """Return values that all have one status and no age."""
-        size = len(values)
-        return cls(values, (status,) * size, (NEVER,) * size, tuple)
+_MANY = 8
+"""From so many records on they are read together."""
 
 
 class RecordReader:
@@ -69,21 +39,28 @@ class RecordReader:
     """
 
     __slots__ = (
-        "_bits", "_decoders", "_groups", "_kind", "_moments", "_nulls", "_patterns", "_row_time", "_sinces", "_start",
-        "_times", "_values", "stale", "view",
+        "_batch", "_bits", "_groups", "_kind", "_moments", "_nowhere", "_patterns", "_places", "_start", "_times",
+        "_values", "stale", "view",
     )  # fmt: skip
 
     def __init__(self, view: OnlineView) -> None:
         self.view = view
-        size, groups = len(view.features), range(len(view.ages))
-        self.stale = Reading.blank((None,) * size, Status.STALE)
+        groups = range(len(view.ages))
+        self._batch: Any = None
         self._patterns: dict[tuple[int, ...], Pattern] = {}
         self._kind = KIND.pack(MAGIC, CODEC, len(groups), view.digest)
         self._times = struct.Struct(f"{TIMES}{len(groups)}I")
         self._start = KIND.size + self._times.size
         rows = [view.row(group) for group in groups]
         self._groups = tuple((row.unpack_from, row.size) for row in rows)
-        self._place_slots([len(view.formats(group)) for group in groups])
+        places = self._places = Slots.of(view)
+        self._values, self._bits, self._moments = places.values, places.bits, places.moments
+        self._nowhere: Flat = (NEVER,) * places.count
+        self.stale = self.blank((None,) * len(view.features), Status.STALE)
+
+    def blank(self, values: Sequence[Any], status: Status) -> Reading:
+        """Return a reading of values that all have one status and no age."""
+        return Reading(values, (status,) * len(values), self._nowhere, self._moments)
 
     def read(self, record: bytes, at: int) -> Reading | None:
         """Return the features at a moment; None where the record says that its entity is gone.
@@ -100,40 +77,96 @@ class RecordReader:
             MomentTooEarlyError: The moment lies before the record's own.
             OnlineStoreError: The bytes are not a whole record of ours.
         """
+        flat = self._flat_of(record, at)
+        if flat is None:
+            return None
+        if flat is self._nowhere:
+            return self.stale
+        return Reading(*self._told(record, flat, at), flat, self._moments)
+
+    def read_many(self, records: Sequence[bytes | None], at: int, unseen: Callable[[int], Reading]) -> Readings:
+        """Return what `read` says of each of some records.
+
+        Args:
+            records: Records of this view, None where there is none.
+            at: Microseconds since 1970 in UTC.
+            unseen: Gives the reading at *at* where there is no record, or its entity is gone.
+
+        Raises:
+            MomentTooEarlyError, OnlineStoreError: As `read` does.
+        """
+        nowhere, blank = self._nowhere, None
+        found: list[Flat | None] = [None] * len(records) if len(records) < _MANY else self._together(records, at)
+        values, statuses, flats = [], [], []
+        for record, flat in zip(records, found, strict=True):
+            if flat is None and record is not None:
+                flat = self._flat_of(record, at)
+            if flat is None:
+                blank = blank or unseen(at)
+                flat, told = nowhere, (blank.values, blank.statuses)
+            elif flat is nowhere:
+                told = (self.stale.values, self.stale.statuses)
+            else:
+                told = self._told(record, flat, at)
+            values.append(told[0])
+            statuses.append(told[1])
+            flats.append(flat)
+        return Readings(values, statuses, flats, self._moments)
+
+    def _together(self, records: Sequence[bytes | None], at: int) -> list[Flat | None]:
+        """Return the slots of those records that can be read together, None for the others."""
+        if self._batch is None:
+            # Where few are read, numpy takes longer to load than all of them.
+            from lakehouse.online.batches import Batch
+
+            self._batch = Batch(self.view, self._kind)
+        flats: list[Flat | None] = self._batch.flats(records, at)
+        return flats
+
+    def _flat_of(self, record: bytes, at: int) -> Flat | None:
+        """Return the slots of a record at a moment; None where its entity is gone, `_nowhere` where it can't tell."""
         if not record.startswith(self._kind):
             if record.startswith(GONE):
                 return None
             self._check_kind(record)
-            return self.stale
+            return self._nowhere
         try:
-            _, length, heap, as_of, horizon, *counts = self._times.unpack_from(record, KIND.size)
+            _, length, _, as_of, horizon, *counts = self._times.unpack_from(record, KIND.size)
             if length != len(record):
                 raise damaged(f"it says {length} bytes and has {len(record)}")
             if at < as_of:
                 raise too_early(self.view.name, at, as_of)
             if at >= horizon:
-                return self.stale
-            flat = self._flat(record, at, counts)
-        except (struct.error, ValueError, TypeError) as error:
+                return self._nowhere
+            return self._flat(record, at, counts)
+        except (struct.error, ValueError, TypeError, IndexError) as error:
             raise damaged(f"its rows can't be read: {error}") from error
-        values = list(self._values(flat))
+
+    def _told(self, record: bytes | None, flat: Flat, at: int) -> tuple[Sequence[Any], Sequence[Status]]:
+        """Return the values and statuses that some slots of a record mean at a moment."""
         bits = self._bits(flat)
-        known = self._patterns.get(bits)
-        statuses, nulls = self._pattern(bits) if known is None else known
+        statuses, nulls = self._patterns.get(bits) or self._pattern(bits)
+        picked = self._values(flat)
+        places = self._places
+        reason = None if places.row_time is None else self._why_not(flat[places.row_time], at)
+        if not (nulls or reason or places.sinces or places.decoders):
+            return picked, statuses
+        values = list(picked)
         for place in nulls:
             values[place] = None
-        if self._decoders:
-            self._decode(values, record, length - heap)
-        if self._sinces:
+        if places.decoders and record is not None:
+            self._decode(values, record)
+        if places.sinces:
             statuses = self._since(values, statuses, flat, at)
-        if self._row_time is not None:
-            statuses = self._age_out(values, statuses, flat[self._row_time], at)
-        return Reading(values, statuses, flat, self._moments)
+        if reason is not None:
+            values[: self.view.lookups] = [None] * self.view.lookups
+            statuses = [reason] * self.view.lookups + list(statuses[self.view.lookups :])
+        return values, statuses
 
     def _pattern(self, bits: tuple[int, ...]) -> Pattern:
         """Return the statuses and the places of nulls that a record's null bits mean; most repeat those of others."""
         places = [
-            place for word, (_, places) in zip(bits, self._nulls, strict=True) for place in _set_bits(word, places)
+            place for word, places in zip(bits, self._places.nulls, strict=True) for place in _set_bits(word, places)
         ]
         size = range(len(self.view.features))
         nulls = frozenset(places)
@@ -155,13 +188,13 @@ class RecordReader:
         if digest == self.view.digest:
             raise damaged(f"it has {groups} groups, and the view {len(self._groups)}")
 
-    def _flat(self, record: bytes, at: int, counts: Sequence[int]) -> tuple[Any, ...]:
+    def _flat(self, record: bytes, at: int, counts: Sequence[int]) -> Flat:
         """Return the slots of every group's row at a moment, in one tuple."""
         first = 0
         steps = sum(counts)
         rows = self._start + 8 * steps
         times = memoryview(record)[self._start : rows].cast("q") if steps > len(counts) else ()
-        flat: tuple[Any, ...] = ()
+        flat: Flat = ()
         for (unpack, size), count in zip(self._groups, counts, strict=True):
             if count == 1:
                 flat += unpack(record, rows)
@@ -177,45 +210,16 @@ class RecordReader:
             first = last
         return flat
 
-    def _place_slots(self, widths: Sequence[int]) -> None:
-        starts = [0, *accumulate(widths)]
-        values: dict[int, int] = {}
-        moments: dict[int, int] = {}
-        self._nulls: list[tuple[int, tuple[int, ...]]] = []
-        self._decoders: list[tuple[int, Type, Decode | None]] = []
-        self._sinces: list[tuple[int, int, float | None]] = []
-        for group, ages in enumerate(self.view.ages):
-            stored = self.view.stored(group)
-            words = -(-len(stored) // BITS)
-            for word in range(words):
-                self._nulls.append((starts[group] + word, tuple(stored[word * BITS : (word + 1) * BITS])))
-            first_age = starts[group] + words
-            values.update({place: first_age + ages + rank for rank, place in enumerate(stored)})
-            moments.update(
-                {place: first_age + item.age for place, item in enumerate(self.view.features) if item.group == group}
-            )
-        for place, feature in enumerate(self.view.features):
-            if feature.since:
-                self._sinces.append((place, moments[place], feature.default))
-            elif not is_fixed(feature.type):
-                self._decoders.append((place, feature.type, None))
-            elif (decode := slot_decoder(feature.type)) is not None:
-                self._decoders.append((place, feature.type, decode))
-        order = range(len(self.view.features))
-        self._bits = _picker([slot for slot, _ in self._nulls])
-        self._values = _picker([values.get(place, moments[place]) for place in order])
-        self._moments = _picker([moments[place] for place in order])
-        self._row_time = moments[0] if self.view.lookups else None
-
-    def _decode(self, values: list[Any], record: bytes, heap: int) -> None:
-        for place, kind, decode in self._decoders:
+    def _decode(self, values: list[Any], record: bytes) -> None:
+        heap = len(record) - heap_of(record)
+        for place, kind, decode in self._places.decoders:
             raw = values[place]
             if raw is not None:
                 values[place] = _from_heap(kind, record, heap, raw) if decode is None else decode(raw)
 
-    def _since(self, values: list[Any], statuses: Sequence[Status], flat: tuple[Any, ...], at: int) -> Sequence[Status]:
+    def _since(self, values: list[Any], statuses: Sequence[Status], flat: Flat, at: int) -> Sequence[Status]:
         without = []
-        for place, slot, default in self._sinces:
+        for place, slot, default in self._places.sinces:
             if flat[slot] != NEVER:
                 values[place] = seconds_between(flat[slot], at)
             else:
@@ -229,17 +233,12 @@ class RecordReader:
             changed[place] = Status.NULL
         return changed
 
-    def _age_out(self, values: list[Any], statuses: Sequence[Status], row_time: int, at: int) -> Sequence[Status]:
-        """Apply the ttl to the looked-up columns: they lead, and share one row."""
-        lookups, ttl = self.view.lookups, self.view.ttl
+    def _why_not(self, row_time: int, at: int) -> Status | None:
+        """Return why the looked-up columns have no value, None where they have: they share one row, and its age."""
         if row_time == NEVER:
-            reason = Status.NOT_FOUND
-        elif ttl is not None and at - row_time > ttl:
-            reason = Status.EXPIRED
-        else:
-            return statuses
-        values[:lookups] = [None] * lookups
-        return [reason] * lookups + list(statuses[lookups:])
+            return Status.NOT_FOUND
+        ttl = self.view.ttl
+        return Status.EXPIRED if ttl is not None and at - row_time > ttl else None
 
 
 def seconds_between(earlier: int, later: int) -> float:
@@ -273,12 +272,3 @@ def _from_heap(kind: Type, record: bytes, heap: int, slot: int) -> Any:
 
 def _set_bits(word: int, places: Sequence[int]) -> list[int]:
     return [place for rank, place in enumerate(places) if word >> rank & 1]
-
-
-def _picker(slots: Sequence[int]) -> Pick:
-    if not slots:
-        return lambda flat: ()
-    if len(slots) == 1:
-        only = slots[0]
-        return lambda flat: (flat[only],)
-    return itemgetter(*slots)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.online.records import Reading, seconds_between
+from lakehouse.online.readings import Readings
+from lakehouse.online.records import seconds_between
 from lakehouse.online.statuses import Status
 from lakehouse.online.views import NEVER
 
@@ -30,7 +31,7 @@ class OnlineFeatures:
         keys: tuple[str, ...],
         features: tuple[str, ...],
         rows: Sequence[Mapping[str, Any]],
-        readings: Sequence[Sequence[Reading]],
+        readings: Sequence[Readings],
         *,
         at: int,
     ) -> None:
@@ -42,24 +43,25 @@ class OnlineFeatures:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one dict a request row: keys, then features."""
-        keys, names = self.keys, self.keys + self.features
+        keys = self.keys
+        names = keys + self.features
         rows = []
-        for request, readings in zip(self._rows, self._readings, strict=True):
+        for request, *parts in zip(self._rows, *[view.values for view in self._readings], strict=True):
             values = [request[key] for key in keys]
-            for reading in readings:
-                values += reading.values
+            for part in parts:
+                values += part
             rows.append(dict(zip(names, values, strict=True)))
         return rows
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return one list a column: keys, then features."""
         columns = {key: [row[key] for row in self._rows] for key in self.keys}
-        return {**columns, **_columns(self.features, self._value_rows())}
+        return {**columns, **_columns(self.features, self._readings, "values")}
 
     @property
     def statuses(self) -> dict[str, list[Status]]:
         """What stands behind each value: one list a feature."""
-        return _columns(self.features, self._status_rows())
+        return _columns(self.features, self._readings, "statuses")
 
     @property
     def ages(self) -> dict[str, list[float | None]]:
@@ -69,9 +71,13 @@ class OnlineFeatures:
         where there is none, or it can't be told.
         """
         at = self.at
-        moments = [[moment for reading in row for moment in reading.moments] for row in self._readings]
-        ages = [[None if moment == NEVER else seconds_between(moment, at) for moment in row] for row in moments]
-        return _columns(self.features, ages)
+        moments = _columns(self.features, self._readings, "moments")
+        # Features of one window and row share their moments, and so their ages.
+        known: dict[int, float | None] = {
+            moment: seconds_between(moment, at) for column in moments.values() for moment in column
+        }
+        known[NEVER] = None
+        return {name: [known[moment] for moment in column] for name, column in moments.items()}
 
     def to_numpy(self) -> "np.ndarray[Any, Any]":
         """Return features only, one row a request row: doubles, NaN for null; objects where any isn't a number."""
@@ -91,13 +97,13 @@ class OnlineFeatures:
         return pd.DataFrame(self.to_dict())
 
     def _value_rows(self) -> list[list[Any]]:
-        return [[value for reading in row for value in reading.values] for row in self._readings]
+        return _rows(len(self), [view.values for view in self._readings])
 
     def _status_rows(self) -> list[list[Status]]:
-        return [[status for reading in row for status in reading.statuses] for row in self._readings]
+        return _rows(len(self), [view.statuses for view in self._readings])
 
     def __len__(self) -> int:
-        return len(self._readings)
+        return len(self._rows)
 
     def __repr__(self) -> str:
         shown = [*self.keys, *self.features]
@@ -113,8 +119,16 @@ class OnlineFeatures:
         return "\n".join(lines)
 
 
-def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+def _columns(names: Sequence[str], readings: Sequence[Readings], what: str) -> dict[str, list[Any]]:
+    """Return one list a feature: of all rows, view by view."""
+    columns: list[list[Any]] = []
+    for view in readings:
+        columns += map(list, zip(*getattr(view, what), strict=True))
+    return dict(zip(names, columns, strict=True)) if columns else {name: [] for name in names}
+
+
+def _rows(size: int, views: Sequence[Sequence[Sequence[Any]]]) -> list[list[Any]]:
+    return [[value for view in views for value in view[number]] for number in range(size)]
 
 
 def _counts(statuses: Sequence[Sequence[Status]]) -> str:

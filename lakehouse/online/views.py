@@ -105,3 +105,8 @@ class OnlineView:
     def row(self, group: int) -> struct.Struct:
         """Return a group's row, packed without padding."""
         return struct.Struct("<" + "".join(self.formats(group)))
+
+    @cached_property
+    def whole_row(self) -> struct.Struct:
+        """The rows of all groups, one behind the other."""
+        return struct.Struct("<" + "".join(form for group in range(len(self.ages)) for form in self.formats(group)))
