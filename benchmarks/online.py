@@ -11,7 +11,6 @@ that a busy machine slows all of them, and CPU time stands beside them.
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -21,15 +20,14 @@ import struct
 import subprocess
 import tempfile
 import time
-import venv
 from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import redis
+from feast_peer import PEER_VIEWS, feast, feast_environment, peer_rows
 
 from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView
 from lakehouse.online import OnlineReader, open_store
@@ -40,7 +38,6 @@ from lakehouse.online.writing import put_records, records_for, register
 END = 1_700_000_000_000_000
 DAY = 86_400_000_000
 PACKED = struct.Struct("<50d")
-PEER_VIEWS = {"profile": 20, "amounts": 15, "visits": 15}
 AT = "2023-11-15T00:00:00Z"
 
 
@@ -236,11 +233,6 @@ def writes(uri, client, options, peer):
                 generation, [(b"%d" % number + key, record) for key, record in sample], version_at=VERSION_AT
             )
 
-        def again(number):
-            store.put_many(
-                generation, [(b"%d" % number + key, record) for key, record in sample], version_at=VERSION_AT
-            )
-
         def mset(number):
             for first in range(0, len(sample), 1000):
                 part = sample[first : first + 1000]
@@ -256,7 +248,7 @@ def writes(uri, client, options, peer):
         rates = {name: [] for name in ("raw MSET", "ours", "ours, over others", "a hash field a feature")}
         for number in range(options.rounds):
             for name, write, rows in (
-                ("raw MSET", mset, len(sample)), ("ours", ours, len(sample)), ("ours, over others", again, len(sample)),
+                ("raw MSET", mset, len(sample)), ("ours", ours, len(sample)), ("ours, over others", ours, len(sample)),
                 ("a hash field a feature", hashes, min(2000, len(sample))),
             ):  # fmt: skip
                 began, before = time.perf_counter(), both_cpu(client)
@@ -278,39 +270,6 @@ def both_cpu(client):
     return spent["used_cpu_sys"] + spent["used_cpu_user"] + time.process_time()
 
 
-def feast_environment(folder):
-    """A Python with Feast, made in *folder* where it isn't there."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", "feast[redis]==0.67.0"], check=True)
-    return python
-
-
-def feast(python, folder, *arguments):
-    """What Feast takes for the same rows and reads."""
-    script = Path(__file__).with_name("online_feast.py")
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": ""}
-    command = [str(python), str(script), str(folder), *map(str, arguments)]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
-    )
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    rows = found["entities"] * len(PEER_VIEWS)
-    wall, cpu = rows / found["materialize_seconds"], rows / found["materialize_cpu"]
-    print(f"Feast ({arguments[0]}): materialized {wall:,.0f} rows a second, {cpu:,.0f} a CPU second")
-    return found
-
-
-def peer_rows(folder, entities):
-    rng = np.random.default_rng(1)
-    for name, count in PEER_VIEWS.items():
-        columns = {f"{name}_{place}": rng.normal(size=entities) for place in range(count)}
-        moments = pa.array(END - rng.integers(0, 45 * DAY, entities), pa.timestamp("us", tz="UTC"))
-        table = pa.table({"customer_id": np.arange(entities), "ts": moments, **columns})
-        pq.write_table(table, folder / f"{name}.parquet")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entities", type=int, default=100_000)
@@ -324,7 +283,7 @@ def main():
         folder = Path(name)
         python = None if options.feast is None else feast_environment(options.feast)
         if python is not None:
-            peer_rows(folder, options.entities)
+            peer_rows(folder, options.entities, END)
         embedded(folder, source, options, {} if python is None else feast(python, folder, "sqlite"))
         if shutil.which("redis-server") is None:
             print("Redis: not measured, there is no redis-server")

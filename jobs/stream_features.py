@@ -2,8 +2,8 @@
 
     ./spark-submit.sh jobs/stream_features.py [--config FILE] [--once] [--debug]
 
-Stopped or killed, it goes on where it was when it is started again. With Kafka, Spark needs its Kafka source:
-``--packages org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.4``.
+Stopped or killed, it goes on where it was when it is started again. With Kafka, Spark needs its Kafka source, of its
+own line 4.1: ``--packages org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1``.
 """
 
 import sys

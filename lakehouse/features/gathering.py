@@ -22,46 +22,101 @@ PACKED_ROWS = "bucket int, side int, payload binary"
 
 Work = Callable[..., pa.Table]
 
+MEETING = "meeting"
 
-def gathered(sides: Sequence[DataFrame], keys: Sequence[str], count: int, work: Work, *, result: str) -> DataFrame:
-    """Return what *work* makes of the rows of each bucket that has any.
 
-    Args:
+@dataclass(frozen=True)
+class Meeting:
+    """Rows that are to meet, and what is done with them.
+
+    Attributes:
         sides: Rows of one or several kinds. Each has the key columns, of the same types.
         keys: The key columns; without any there is one bucket.
         count: How many buckets there are.
         work: Called with one Arrow table a side, columns as given, no order. Pickled to the workers.
+    """
+
+    sides: tuple[DataFrame, ...]
+    keys: tuple[str, ...]
+    count: int
+    work: Work
+
+
+def gathered(sides: Sequence[DataFrame], keys: Sequence[str], count: int, work: Work, *, result: str) -> DataFrame:
+    """Return what *work* makes of the rows of each bucket that has any; arguments as in `Meeting`.
+
+    Args:
+        sides: Rows of one or several kinds.
+        keys: The key columns.
+        count: How many buckets there are.
+        work: Makes Arrow tables with the columns of *result*.
         result: The columns that it returns, as DDL.
     """
-    hashed = [rows.withColumn(HASH, key_hash([column_of(key) for key in keys])) for rows in sides]
-    packed = [rows.mapInArrow(packer(HASH, side, count), PACKED_ROWS) for side, rows in enumerate(hashed)]
-    moving = reduce(DataFrame.unionAll, packed).repartitionById(count, "bucket")
-    bucket = _Bucket(tuple(to_arrow_schema(rows.schema) for rows in hashed), work)
-    return moving.groupBy("bucket").applyInArrow(bucket.function(), result)
+    return gathered_in_one([Meeting(tuple(sides), tuple(keys), count, work)], result=result).drop(MEETING)
+
+
+def gathered_in_one(meetings: Sequence[Meeting], *, result: str) -> DataFrame:
+    """Return what each of some meetings makes of the rows of each of its buckets, by one query for all.
+
+    Args:
+        meetings: At least one; they have nothing in common but the columns of their results.
+        result: Those columns, as DDL.
+
+    Returns:
+        `MEETING`, the number of the meeting, then the columns of *result*. No order. Lazy.
+    """
+    packed: list[DataFrame] = []
+    groups: list[_Group] = []
+    first = 0
+    for meeting in meetings:
+        hashed = [rows.withColumn(HASH, key_hash([column_of(key) for key in meeting.keys])) for rows in meeting.sides]
+        groups.append(_Group(len(packed), tuple(to_arrow_schema(rows.schema) for rows in hashed), meeting.work))
+        for rows in hashed:
+            pack = packer(HASH, len(packed), meeting.count, first=first)
+            packed.append(rows.mapInArrow(pack, PACKED_ROWS))
+        first += meeting.count
+    moving = reduce(DataFrame.unionAll, packed).repartitionById(first, "bucket")
+    return moving.groupBy("bucket").applyInArrow(_Buckets(tuple(groups)).function(), f"{MEETING} int, {result}")
 
 
 @dataclass(frozen=True)
-class _Bucket:
-    """What a worker does with one bucket: small, and pickled by reference to this module."""
+class _Group:
+    """What a worker needs of one meeting: the number of its first side, the columns of all, and what to do."""
 
+    first: int
     schemas: tuple[pa.Schema, ...]
     work: Work
+
+
+@dataclass(frozen=True)
+class _Buckets:
+    """What a worker does with one bucket: small, and pickled by reference to this module."""
+
+    groups: tuple[_Group, ...]
 
     def function(self) -> Batches:
         """Return the function of packed rows that Spark calls; it finds out by the hints what it gets."""
 
         def worked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from self.work(*self.tables(batches)).to_batches()
+            there: dict[int, list[pa.Buffer]] = {}
+            for side, payload in arriving(batches):
+                there.setdefault(side, []).append(payload)
+            number, group = self.group_of(min(there))
+            found = group.work(*_tables(there, group))
+            numbers = pa.array([number] * found.num_rows, pa.int32())
+            yield from found.add_column(0, MEETING, numbers).to_batches()
 
         return worked
 
-    def tables(self, batches: Iterator[pa.RecordBatch]) -> list[pa.Table]:
-        """Return the rows of one bucket, side by side."""
-        there: list[list[pa.Buffer]] = [[] for _ in self.schemas]
-        for side, payload in arriving(batches):
-            there[side].append(payload)
-        found = (
-            unpack(payloads, schema_of(payloads[0]) if payloads else schema)
-            for payloads, schema in zip(there, self.schemas, strict=True)
-        )
-        return [rows.drop_columns([HASH]) for rows in found]
+    def group_of(self, side: int) -> tuple[int, _Group]:
+        """Return the meeting that a side belongs to, and its number."""
+        return max((pair for pair in enumerate(self.groups) if pair[1].first <= side), key=lambda pair: pair[0])
+
+
+def _tables(there: dict[int, list[pa.Buffer]], group: _Group) -> list[pa.Table]:
+    """Return the rows of one bucket, side by side."""
+    found = []
+    for place, schema in enumerate(group.schemas):
+        payloads = there.get(group.first + place, [])
+        found.append(unpack(payloads, schema_of(payloads[0]) if payloads else schema).drop_columns([HASH]))
+    return found

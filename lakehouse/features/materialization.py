@@ -15,7 +15,7 @@ import pyarrow as pa
 from lakehouse.errors import OnlineStoreError
 from lakehouse.features.buckets import bucket_count, least_buckets
 from lakehouse.features.definitions import FeatureService, FeatureView
-from lakehouse.features.gathering import gathered
+from lakehouse.features.gathering import Meeting, gathered_in_one
 from lakehouse.features.pins import Pins
 from lakehouse.features.progress import progress
 from lakehouse.features.sources import Events, read_events
@@ -193,7 +193,8 @@ def write_view(store: OnlineStore, view: FeatureView, pins: Pins, start: Start, 
     events = read_events(view, replace(pins, versions={}))
     count = bucket_count([events.bytes], least=least_buckets(events.rows))
     make = _Full(kernel, store.place, generation, end_us, version_of_inputs(events.inputs))
-    written = Written.by(gathered([events.rows], events.kernel.keys, count, make.function(), result=WRITTEN))
+    meeting = Meeting((events.rows,), events.kernel.keys, count, make.function())
+    (written,) = Written.by(gathered_in_one([meeting], result=WRITTEN), 1)
     publish(store, kernel.view, generation, as_of=end_us, facts=facts_of(events.inputs, start))
     return MaterializedView(
         view=view.name,

@@ -30,7 +30,9 @@ def buckets_of(hashes: Ints, count: int) -> Ints:
     return buckets
 
 
-def pack(batches: Iterator[pa.RecordBatch], *, hashed: str, side: int, count: int) -> Iterator[pa.RecordBatch]:
+def pack(
+    batches: Iterator[pa.RecordBatch], *, hashed: str, side: int, count: int, first: int = 0
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows packed by bucket, columns as `PACKED` says.
 
     Args:
@@ -38,6 +40,7 @@ def pack(batches: Iterator[pa.RecordBatch], *, hashed: str, side: int, count: in
         hashed: Column with a 64-bit hash of each row's key, never null; rows of one hash share a bucket.
         side: What the rows are.
         count: How many buckets there are.
+        first: The number of the first of them.
     """
     gathered: list[pa.RecordBatch] = []
     size, enough = 0, min(max(count * _PAYLOAD_BYTES, _LEAST_BYTES), _MOST_BYTES)
@@ -48,10 +51,10 @@ def pack(batches: Iterator[pa.RecordBatch], *, hashed: str, side: int, count: in
         # Not nbytes: it follows offsets of lists and maps, which the JVM leaves out where nothing is, and crashes.
         size += batch.get_total_buffer_size()
         if size >= enough:
-            yield _packed(gathered, hashed, side, count)
+            yield _packed(gathered, hashed, side, range(first, first + count))
             gathered, size = [], 0
     if gathered:
-        yield _packed(gathered, hashed, side, count)
+        yield _packed(gathered, hashed, side, range(first, first + count))
 
 
 def payload_of(rows: pa.Table) -> pa.Buffer:
@@ -92,14 +95,14 @@ def parts_of(rows: pa.Table, parts: Ints, count: int) -> Iterator[tuple[int, pa.
         start = end
 
 
-def _packed(batches: list[pa.RecordBatch], hashed: str, side: int, count: int) -> pa.RecordBatch:
+def _packed(batches: list[pa.RecordBatch], hashed: str, side: int, numbers: range) -> pa.RecordBatch:
     rows = pa.Table.from_batches(batches)
     hashes = rows.column(hashed).to_numpy()
     sink, buckets, offsets = pa.BufferOutputStream(), [], [0]
-    for part, some in parts_of(rows, buckets_of(hashes, count), count):
+    for part, some in parts_of(rows, buckets_of(hashes, len(numbers)), len(numbers)):
         for piece in _pieces(some):
             _write(sink, piece)
-            buckets.append(part)
+            buckets.append(numbers[part])
             offsets.append(sink.tell())
     ends = pa.py_buffer(np.array(offsets, dtype=np.int32))
     payloads = pa.Array.from_buffers(pa.binary(), len(buckets), [None, ends, sink.getvalue()])

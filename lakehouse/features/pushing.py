@@ -18,7 +18,7 @@ from lakehouse.features.definitions import FeatureView
 from lakehouse.features.materialization import Start, facts_of, record_kernel
 from lakehouse.features.pins import Pins
 from lakehouse.features.pushed_rows import pushed_rows
-from lakehouse.features.refreshing import refresh_entities
+from lakehouse.features.refreshing import Touched, refresh_entities
 from lakehouse.features.sources import Events, is_row_by_row, newest_moment, read_events, touched_keys
 from lakehouse.online import OnlineStore, open_store
 from lakehouse.online.generations import stored_view
@@ -95,9 +95,8 @@ def _bring_online(store: OnlineStore, events: Events, frame: DataFrame, commit: 
     current = stored_view(document, view.name, store.uri).current
     live = current is None or current.facts.get("live", True)
     now = time.time_ns() // 1000 if live else newest_moment(view, frame)
-    done = refresh_entities(
-        store, events, record_kernel(events), touched_keys(view, frame), as_of=min(moments), now=max(now, *moments)
-    )
+    touched = Touched(events, record_kernel(events), touched_keys(view, frame), min(moments), max(now, *moments))
+    (done,) = refresh_entities(store, [touched])
     if commit is not None:
         _note(store, events, commit.version)
     return done.entities

@@ -93,11 +93,11 @@ def _typed(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
     return rows
 
 
-def packer(hashed: str, side: int, count: int) -> Packer:
-    """Return the function that packs rows by bucket, for Spark to call."""
+def packer(hashed: str, side: int, count: int, *, first: int = 0) -> Packer:
+    """Return the function that packs rows by bucket, for Spark to call; buckets are numbered from *first* on."""
 
     def packed(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        yield from pack(iter(batches), hashed=hashed, side=side, count=count)
+        yield from pack(iter(batches), hashed=hashed, side=side, count=count, first=first)
 
     return packed
 

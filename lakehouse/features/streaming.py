@@ -6,7 +6,8 @@ whose key is in the table already are left out.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from pydantic import Field
 from pyspark.errors import AnalysisException
@@ -87,7 +88,8 @@ def start_stream(lake: Lakehouse, place: LakeSettings, stream: StreamSettings, *
         rows, each = _of_kafka(lake.spark, stream.kafka, table.schema), _push(place, stream, online)
     writer = rows.writeStream.foreachBatch(each).option("checkpointLocation", os.fspath(stream.checkpoint))
     writer = writer.trigger(availableNow=True) if stream.every is None else writer.trigger(processingTime=stream.every)
-    return writer.queryName(f"features of {view.name}").start()
+    with _older_kafka_source(lake.spark) if stream.kafka is not None else nullcontext():
+        return writer.queryName(f"features of {view.name}").start()
 
 
 def rows_of_messages(messages: DataFrame, schema: T.StructType) -> DataFrame:
@@ -105,8 +107,26 @@ def _of_kafka(spark: SparkSession, kafka: KafkaSettings, schema: T.StructType) -
     try:
         return rows_of_messages(reader.load(), schema)
     except AnalysisException as error:
-        hint = "Add org.apache.spark:spark-sql-kafka-0-10_2.13 of Spark's own version to spark.jars.packages"
+        hint = "Add org.apache.spark:spark-sql-kafka-0-10_2.13 of Spark's own line to spark.jars.packages"
         raise ConfigError("stream settings", "kafka", "this Spark session has no Kafka source", hint) from error
+
+
+@contextmanager
+def _older_kafka_source(spark: SparkSession) -> Iterator[None]:
+    """Let streams that start now read Kafka by the older of Spark's two sources: same jar, options and checkpoint.
+
+    The newer one of Spark 4.1 ends a stream that has to repeat a batch, with a NullPointerException (SPARK-57438).
+    """
+    before = spark.conf.get(_DISABLED, "") or ""
+    spark.conf.set(_DISABLED, ",".join(filter(None, [before, _KAFKA])))
+    try:
+        yield
+    finally:
+        spark.conf.set(_DISABLED, before)
+
+
+_DISABLED = "spark.sql.streaming.disabledV2MicroBatchReaders"
+_KAFKA = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
 
 
 def _bring_up(place: LakeSettings, stream: StreamSettings, online: str) -> Callable[[DataFrame, int], None]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from lakehouse.features.gathering import MEETING
 from lakehouse.tables.border import border
 
 _SCHEMA = pa.schema([("entities", pa.int64()), ("bytes", pa.int64())])
@@ -27,15 +28,20 @@ class Written:
     bytes: int
 
     @classmethod
-    def by(cls, workers: DataFrame) -> "Written":
-        """Run the workers, each of which gives one row of `WRITTEN` a bucket, and return what all wrote.
+    def by(cls, workers: DataFrame, views: int) -> list["Written"]:
+        """Run the workers and return what all wrote, view by view.
+
+        Args:
+            workers: What `gathered_in_one` gives, with a meeting a view and one row of `WRITTEN` a bucket.
+            views: How many views there are.
 
         Raises:
             OnlineStoreError, FeatureOverflowError: A worker's.
         """
         with border("online records", "write"):
             parts = workers.collect()
-        return cls(sum(part.entities for part in parts), sum(part.bytes for part in parts))
+        own = [[part for part in parts if part[MEETING] == view] for view in range(views)]
+        return [cls(sum(part.entities for part in some), sum(part.bytes for part in some)) for some in own]
 
 
 def written_row(records: pa.Table) -> pa.Table:

@@ -29,7 +29,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder}/log
-num.partitions=2
+num.partitions=1
 log.cleaner.enable=false
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
@@ -78,12 +78,10 @@ class KafkaBroker:
                 time.sleep(0.05)
 
     def send(self, topic, lines):
-        """Send lines of ``key<tab>value`` to a topic, and return when the broker has them."""
-        properties = ["--property", "parse.key=true", "--sync"]
+        """Send lines to a topic, in order, and return when the broker has them."""
         text = "".join(f"{line}\n" for line in lines)
-        self.run(
-            "kafka.tools.ConsoleProducer", "--bootstrap-server", self.servers, "--topic", topic, *properties, input=text
-        )
+        arguments = ["--bootstrap-server", self.servers, "--topic", topic]
+        self.run("kafka.tools.ConsoleProducer", *arguments, input=text)
 
     def run(self, name, *arguments, **options):
         """Run one of Kafka's own tools."""

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakehouse.features.gathering import gathered
+from lakehouse.features.gathering import Meeting, gathered, gathered_in_one
 from lakehouse.testing import assert_rows
 
 
@@ -24,9 +24,12 @@ def test_all_rows_of_a_key_meet_in_one_bucket_whatever_the_side(spark):
     assert_rows(found, [(1, 2, 1), (2, 1, 0), (3, 0, 2), (None, 1, 1)], "k bigint, asked bigint, happened bigint")
 
 
-def test_without_keys_all_rows_meet(spark):
+def test_meetings_of_one_query_see_their_own_rows_and_without_keys_all_meet(spark):
     def work(asked, happened):
         return pa.table([[asked.num_rows], [happened.num_rows]], names=["asked", "happened"])
 
-    found = gathered(sides(spark), [], 1, work, result="asked bigint, happened bigint")
-    assert_rows(found, [(4, 4)], "asked bigint, happened bigint")
+    by_key = Meeting(tuple(sides(spark)), ("k",), 50, work)  # in that many buckets each key is alone
+    whole = Meeting(tuple(sides(spark)), (), 1, work)
+    found = gathered_in_one([whole, by_key], result="asked bigint, happened bigint")
+    rows = [(0, 4, 4), (1, 2, 1), (1, 1, 0), (1, 0, 2), (1, 1, 1)]
+    assert_rows(found, rows, "meeting int, asked bigint, happened bigint")

@@ -3,61 +3,28 @@
 import signal
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from lakehouse.errors import DefinitionError, OnlineStoreError, SchemaError
-from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView
+from lakehouse.features import Aggregation, FeatureService, FeatureView
 from lakehouse.features.store import FeatureStore
 from lakehouse.online import open_store
 from lakehouse.online.generations import stored_view
 from lakehouse.online.heads import VERSION_AT
-
-START = datetime(2026, 3, 1, tzinfo=timezone.utc)
-SCHEMA = "event_id bigint, carrier string, ts timestamp, delay double"
-CARRIER = Entity("carrier", ["carrier"])
-DELAYS = FeatureView(
-    "delays", entity=CARRIER, source="raw.arrivals", timestamp="ts", columns=["delay"], ttl="2d",
-    aggregations=[Aggregation("delay", "sum", "3h"), Aggregation("*", "count", "1d"),
-                  Aggregation("delay", "percentile", "1d", q=0.5), Aggregation("delay", "count_distinct", "7d")],
-)  # fmt: skip
-SERVICE = FeatureService("service", views=[DELAYS])
-KEYS = [{"carrier": carrier} for carrier in ("UA", "DL", "AA", "B6", "XX")]
-ROWS = [
-    (1, "UA", -5.0, 1.0), (2, "UA", -2.0, 10.0), (3, "UA", 1.0, 100.0),
-    (4, "DL", -1.0, 7.0), (5, "AA", -20.0, 3.0), (6, None, -1.0, 9.0),
-]  # fmt: skip
-
-
-def at(hours):
-    return START + timedelta(hours=hours)
-
-
-def frame(spark, *rows):
-    return spark.createDataFrame([(key, carrier, at(hours), delay) for key, carrier, hours, delay in rows], SCHEMA)
+from tests.features.arrivals import CARRIER, DELAYS, KEYS, MOMENTS, SERVICE, START, at, expected, frame, online
 
 
 @pytest.fixture
-def store(lake, spark, tmp_path):
-    lake.table("raw.arrivals").create(SCHEMA, keys=["event_id"], message="arrivals")
-    lake.table("raw.arrivals").append(frame(spark, *ROWS), message="first")
-    found = FeatureStore(lake, online=f"lmdb://{tmp_path}/online")
-    found.materialize(SERVICE, end=START)
-    return found
-
-
-MOMENTS = (0.0, 1.0, 1.5, 3.0, 30.0, 100.0)
-
-
-def online(store, moments=MOMENTS):
-    return {hours: store.get_online_features("service", KEYS, at=at(hours)).to_rows() for hours in moments}
+def store(arrivals):
+    return arrivals
 
 
 def offline(store, moments=MOMENTS):
-    """The same as `online`, from the training side: one query for all moments."""
+    """The same as `online` gives, from the training side: one query for all moments."""
     spark = store.lake.spark
     asked = [(hours, at(hours), key["carrier"]) for hours in moments for key in KEYS]
     labels = spark.createDataFrame(asked, "hours double, t timestamp, carrier string")
@@ -73,7 +40,7 @@ def test_late_corrected_and_deleted_rows_arrive_and_only_their_entities_are_writ
     table.delete("carrier = 'AA'", message="all of a carrier")
     done = store.materialize_incremental(SERVICE).views[0]
     assert (done.how, done.entities, done.inputs[0].version) == ("incremental", 3, table.version)
-    assert online(store) == offline(store)
+    assert online(store) == offline(store) == expected(store)
     statuses = store.get_online_features("service", KEYS, at=START).statuses["delay_sum_3h"]
     assert [str(status) for status in statuses] == ["PRESENT", "PRESENT", "NOT_FOUND", "NULL", "NOT_FOUND"]
 
@@ -97,7 +64,7 @@ def test_the_change_feed_says_the_same_as_the_comparison(store, spark):
     # From before the feed was there, versions are compared.
     assert {(row.event_id, row.delay) for row in table.changes(fed - 1, table.version).collect()} == changed
     assert store.materialize_incremental(SERVICE).views[0].entities == 3
-    assert online(store) == offline(store)
+    assert online(store) == expected(store)
 
 
 def test_a_view_is_written_in_full_where_its_changes_do_not_tell_its_entities(store, spark):
@@ -133,7 +100,7 @@ def test_an_older_run_takes_nothing_back_and_of_two_at_once_one_is_refused(store
     store.lake.table("raw.arrivals").append(frame(spark, (11, "DL", -0.6, 1.0)), message="before")
     with pytest.raises(OnlineStoreError, match="another materialization of it has begun since"):
         store.materialize_incremental(SERVICE)
-    assert online(store) == offline(store)
+    assert online(store) == expected(store)
 
 
 def test_records_that_end_are_written_again_though_their_rows_did_not_change(store, spark):
@@ -145,7 +112,7 @@ def test_records_that_end_are_written_again_though_their_rows_did_not_change(sto
     assert read.statuses["delay_sum_3h"][0] == "STALE"
     done = store.materialize_incremental(SERVICE, end=late).views[0]
     assert (done.how, done.entities) == ("incremental", 1)
-    assert online(store, (2.5, 2.6)) == offline(store, (2.5, 2.6))
+    assert online(store, (2.5, 2.6)) == expected(store, (2.5, 2.6))
 
 
 def test_a_run_killed_while_it_writes_and_run_again_ends_as_a_full_one(store, spark, tmp_path):
@@ -174,7 +141,7 @@ from lakehouse.testing import _SMALL
 from lakehouse.session import open_session
 from lakehouse.versioning import Lakehouse
 from lakehouse.online import lmdb_store
-from tests.features.test_incremental import SERVICE
+from tests.features.arrivals import SERVICE
 
 lake = Lakehouse(open_session(_SMALL), root=sys.argv[1])
 FeatureStore(lake, online=sys.argv[2]).materialize_incremental(SERVICE)
@@ -198,10 +165,10 @@ def row(key, carrier, hours, delay):
 def test_a_push_is_online_and_offline_at_once_and_once(store, spark):
     done = store.push(DELAYS, [row(*PUSHED), row(21, "B6", 2.0, 8.0), row(21, "B6", 2.0, 8.0)])
     assert (done.appended, done.entities) == (2, 2)
-    assert online(store) == offline(store)
+    assert online(store) == expected(store)
     again = store.push(DELAYS, [row(*PUSHED), row(20, "DL", -0.5, 5.0)])
     assert (again.appended, again.table.version) == (0, done.table.version)
-    assert online(store) == offline(store)
+    assert online(store) == expected(store)
     # The store knows that it has the push: nothing is left to do.
     assert store.materialize_incremental(SERVICE).views[0].how == "unchanged"
 
@@ -217,9 +184,8 @@ def test_a_push_while_everything_is_written_anew_is_not_lost(store, spark, monke
         publish(*arguments, **settings)
 
     monkeypatch.setattr(materialization, "publish", publish_later)
-    store.apply([SERVICE])
     store.materialize("service", end=START)
-    assert online(store) == offline(store)
+    assert online(store) == expected(store)
     assert store.freshness()[0].behind == {"raw.arrivals": 0}
 
 
@@ -254,7 +220,7 @@ def test_arrow_and_pandas_rows_can_be_pushed_and_views_of_queries_cannot(store):
     assert store.push(DELAYS, pd.DataFrame([row(31, "AA", -0.1, 2.0)])).appended == 1
     with pytest.raises(SchemaError, match="no time zone"):
         store.push(DELAYS, pd.DataFrame([row(32, "AA", 0.0, 2.0) | {"ts": datetime(2026, 1, 1)}]))
-    assert online(store) == offline(store)
+    assert online(store) == expected(store)
     query = FeatureView(
         "query", entity=CARRIER, source="select carrier, ts, delay from raw.arrivals", timestamp="ts", columns=["delay"]
     )

@@ -9,21 +9,14 @@ from pyspark.sql import types as T
 
 from lakehouse.config import LakeSettings, check_settings
 from lakehouse.errors import ConfigError, DefinitionError
-from lakehouse.features import FeatureService, FeatureView
-from lakehouse.features.store import FeatureStore
+from lakehouse.features import FeatureView
 from lakehouse.features.streaming import KafkaSettings, StreamSettings, _push, rows_of_messages, start_stream
-from tests.features.test_incremental import CARRIER, DELAYS, SCHEMA, START, at, frame
-
-SERVICE = FeatureService("service", views=[DELAYS])
+from tests.features.arrivals import CARRIER, SCHEMA, START, at, frame
 
 
 @pytest.fixture
-def store(lake, spark, tmp_path):
-    lake.table("raw.arrivals").create(SCHEMA, keys=["event_id"], message="arrivals")
-    found = FeatureStore(lake, online=f"lmdb://{tmp_path}/online")
-    found.apply([SERVICE])
-    found.materialize(SERVICE, end=START)
-    return found
+def store(arrivals):
+    return arrivals
 
 
 def place(tmp_path):
@@ -38,20 +31,20 @@ def sums(store, moment=START):
 def test_a_table_is_followed_and_a_stream_that_is_started_again_goes_on(store, spark, tmp_path):
     table = store.lake.table("raw.arrivals")
     settings = StreamSettings(view="delays", service="service", checkpoint=str(tmp_path / "checkpoint"))
-    table.append(frame(spark, (1, "UA", -1.0, 1.0)), message="first")
+    table.append(frame(spark, (11, "UA", -1.0, 1.0)), message="one more")
     for _ in range(2):
         start_stream(store.lake, place(tmp_path), settings, online=store.online).awaitTermination()
-        assert sums(store) == [1.0, None]
-    table.append(frame(spark, (2, "UA", -2.0, 2.0), (3, "DL", 1.0, 4.0)), message="late, and one to come")
+        assert sums(store) == [11.0, 7.0]
+    table.append(frame(spark, (12, "UA", -2.0, 2.0), (13, "DL", 1.0, 4.0)), message="late, and one to come")
     start_stream(store.lake, place(tmp_path), settings, online=store.online).awaitTermination()
-    assert sums(store) == [3.0, None]
-    assert sums(store, START + timedelta(hours=1, microseconds=1)) == [1.0, 4.0]  # that of -2h has just left
+    assert sums(store) == [13.0, 7.0]
+    assert sums(store, START + timedelta(hours=1, microseconds=1)) == [101.0, 11.0]  # those of -2h have just left
 
 
 def test_messages_are_pushed_and_a_batch_that_runs_twice_adds_nothing(store, spark, tmp_path):
     values = [
-        json.dumps({"event_id": 1, "carrier": "UA", "ts": at(-1.0).isoformat(), "delay": 1.5}),
-        json.dumps({"event_id": 2, "carrier": "DL", "ts": at(-1.0).isoformat()}),
+        json.dumps({"event_id": 21, "carrier": "UA", "ts": at(-1.0).isoformat(), "delay": 1.5}),
+        json.dumps({"event_id": 22, "carrier": "DL", "ts": at(-1.0).isoformat()}),
     ]
     messages = spark.createDataFrame([(value.encode(),) for value in values], "value binary")
     rows = rows_of_messages(messages, store.lake.table("raw.arrivals").schema)
@@ -60,8 +53,8 @@ def test_messages_are_pushed_and_a_batch_that_runs_twice_adds_nothing(store, spa
     version = store.lake.table("raw.arrivals").version
     each(rows, 0)
     assert store.lake.table("raw.arrivals").version == version
-    assert sums(store) == [1.5, None]
-    assert store.lake.table("raw.arrivals").read().count() == 2
+    assert sums(store) == [11.5, 7.0]
+    assert store.lake.table("raw.arrivals").read().count() == 8
 
 
 def test_what_cannot_be_streamed_is_refused_with_the_way_out(store, spark, tmp_path):
