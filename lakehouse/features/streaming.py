@@ -6,8 +6,7 @@ whose key is in the table already are left out.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 
 from pydantic import Field
 from pyspark.errors import AnalysisException
@@ -62,7 +61,7 @@ def start_stream(lake: Lakehouse, place: LakeSettings, stream: StreamSettings, *
     """Start keeping features fresh; return the running query.
 
     Args:
-        lake: The lake; what is started goes on in its session.
+        lake: The lake; what is started goes on in its session, whose streams of Kafka then use Spark's older source.
         place: Where the lake is, for the micro-batches, which may run in another process.
         stream: What to keep fresh.
         online: URI of the online store.
@@ -88,8 +87,7 @@ def start_stream(lake: Lakehouse, place: LakeSettings, stream: StreamSettings, *
         rows, each = _of_kafka(lake.spark, stream.kafka, table.schema), _push(place, stream, online)
     writer = rows.writeStream.foreachBatch(each).option("checkpointLocation", os.fspath(stream.checkpoint))
     writer = writer.trigger(availableNow=True) if stream.every is None else writer.trigger(processingTime=stream.every)
-    with _older_kafka_source(lake.spark) if stream.kafka is not None else nullcontext():
-        return writer.queryName(f"features of {view.name}").start()
+    return writer.queryName(f"features of {view.name}").start()
 
 
 def rows_of_messages(messages: DataFrame, schema: T.StructType) -> DataFrame:
@@ -102,6 +100,7 @@ def rows_of_messages(messages: DataFrame, schema: T.StructType) -> DataFrame:
 
 
 def _of_kafka(spark: SparkSession, kafka: KafkaSettings, schema: T.StructType) -> DataFrame:
+    _take_older_kafka_source(spark)
     options = {"subscribe": kafka.topic, "startingOffsets": "earliest", **kafka.options}
     reader = spark.readStream.format("kafka").option("kafka.bootstrap.servers", kafka.servers).options(**options)
     try:
@@ -111,18 +110,14 @@ def _of_kafka(spark: SparkSession, kafka: KafkaSettings, schema: T.StructType) -
         raise ConfigError("stream settings", "kafka", "this Spark session has no Kafka source", hint) from error
 
 
-@contextmanager
-def _older_kafka_source(spark: SparkSession) -> Iterator[None]:
-    """Let streams that start now read Kafka by the older of Spark's two sources: same jar, options and checkpoint.
+def _take_older_kafka_source(spark: SparkSession) -> None:
+    """Let the session's streams read Kafka by the older of Spark's two sources: same jar, options and checkpoint.
 
     The newer one of Spark 4.1 ends a stream that has to repeat a batch, with a NullPointerException (SPARK-57438).
+    Spark looks at the option in the stream's own thread, at some time after the start, so it stays.
     """
-    before = spark.conf.get(_DISABLED, "") or ""
-    spark.conf.set(_DISABLED, ",".join(filter(None, [before, _KAFKA])))
-    try:
-        yield
-    finally:
-        spark.conf.set(_DISABLED, before)
+    named = [name for name in (spark.conf.get(_DISABLED, "") or "").split(",") if name]
+    spark.conf.set(_DISABLED, ",".join(dict.fromkeys([*named, _KAFKA])))
 
 
 _DISABLED = "spark.sql.streaming.disabledV2MicroBatchReaders"

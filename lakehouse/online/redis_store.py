@@ -111,14 +111,30 @@ class RedisStore(OnlineStore):
         for batch in _batches(records):
             keys = [start + key for key, _ in batch]
             values = [record for _, record in batch]
-            for _ in range(_TURNS):
-                epoch, ends = self._in_use(namespace)
-                place = -1 if version_at is None else version_at
-                with self._reached():
-                    if self._put(keys=[self._epoch, *keys], args=[epoch, ends, place, *values]):
-                        break
-            else:
+            place = -1 if version_at is None else version_at
+            if not any(self._put_new(namespace, keys, values) or self._put_over(namespace, keys, values, place)
+                       for _ in range(_TURNS)):  # fmt: skip
                 raise self._overtaken()
+
+    def _put_new(self, namespace: int, keys: list[bytes], values: list[bytes]) -> bool:
+        """Put records of which none is there yet, not by the script, which takes twice as long; return whether done."""
+        with self._reached(), self._client.pipeline() as pipe:
+            pipe.watch(self._epoch)
+            _, ends = self._in_use(namespace)
+            if ends or pipe.exists(keys[0]):
+                return False
+            pipe.multi()
+            pipe.msetnx(dict(zip(keys, values, strict=True)))
+            try:
+                return bool(pipe.execute()[0])
+            except redis.WatchError:
+                return False
+
+    def _put_over(self, namespace: int, keys: list[bytes], values: list[bytes], place: int) -> bool:
+        """Put records where they may be put; return whether done, or the metadata has changed meanwhile."""
+        epoch, ends = self._in_use(namespace)
+        with self._reached():
+            return bool(self._put(keys=[self._epoch, *keys], args=[epoch, ends, place, *values]))
 
     def delete(self, namespace: int, keys: Sequence[bytes] | None = None) -> None:
         """Delete some keys, or all of a namespace; the server frees their memory beside its other work."""

@@ -88,6 +88,8 @@ def test_a_record_takes_the_place_of_another_only_where_it_is_asked_and_may(uri)
         assert found == {b"a": (b"x", 5), b"b": (b"y", 1 << 40), b"c": (b"y", 4), b"d": (b"y", 4)}
         store.put_many(1, [(b"a", b"z" + numbers["five"])], version_at=1)
         assert store.get_many([(1, b"a")]).records == [b"z" + numbers["five"]]
+        store.put_many(1, [(b"new", b"z" + numbers["four"]), (b"b", b"z" + numbers["four"])], version_at=1)
+        assert store.get_many([(1, b"new"), (1, b"b")]).records == [b"z" + numbers["four"], b"y" + numbers["many"]]
 
 
 def test_the_greatest_of_many_writers_wins_whoever_comes_last(uri):
