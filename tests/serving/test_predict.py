@@ -1,3 +1,4 @@
+import shutil
 import threading
 
 import pytest
@@ -13,20 +14,38 @@ CHAMPION = "models:/flight_delay@champion"
 FAR = {**UA, "distance": 100.0}
 
 
-@pytest.fixture
-def tracking(store, client_of_mlflow):
-    """A store with two versions of the model: flights + distance, the champion, and flights + 1000 distance."""
-    log_model(store, 1)
-    log_model(store, 1000)
-    client_of_mlflow.set_registered_model_alias("flight_delay", "champion", "1")
-    return store
+@pytest.fixture(scope="module")
+def models(empty_store, tmp_path_factory):
+    """A database with two versions of the model: flights + distance, the champion, and flights + 1000 distance."""
+    file = shutil.copy(empty_store, tmp_path_factory.mktemp("models") / "mlflow.db")
+    for factor in (1, 1000):
+        log_model(f"sqlite:///{file}", factor)
+    mlflow_of(f"sqlite:///{file}").set_registered_model_alias("flight_delay", "champion", "1")
+    return file
 
 
 @pytest.fixture
-def client_of_mlflow(store):
+def tracking(models, tmp_path):
+    """A copy of it, to be changed; the models' files are shared."""
+    return f"sqlite:///{shutil.copy(models, tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture
+def client_of_mlflow(tracking):
+    return mlflow_of(tracking)
+
+
+def mlflow_of(tracking):
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=store, registry_uri=store)
+    return MlflowClient(tracking_uri=tracking, registry_uri=tracking)
+
+
+@pytest.fixture(scope="module")
+def steady(place, models):
+    """A client of a server whose model never moves."""
+    with client_of(store=place, model=CHAMPION, tracking=f"sqlite:///{models}") as client:
+        yield client
 
 
 @pytest.fixture
@@ -39,15 +58,15 @@ def predict(client, rows, **more):
     return client.post("/predict", json={"rows": rows, "at": AT, **more})
 
 
-def test_features_are_fetched_and_the_rest_comes_with_the_request(client, tracking):
-    answer = predict(client, [FAR, {**DL, "distance": 7}]).json()
+def test_features_are_fetched_and_the_rest_comes_with_the_request(steady):
+    answer = predict(steady, [FAR, {**DL, "distance": 7}]).json()
     # UA has 2 flights in the window, DL has 1.
     assert answer["predictions"] == pytest.approx([102, 8])
     assert answer["model"] == {"uri": CHAMPION, "ref": "models:/flight_delay/1", "version": 1}
     assert answer["statuses"]["flights"] == ["PRESENT", "PRESENT"]
     assert answer["probabilities"] is None
     # The same answer by the Python client in process.
-    server = client.app.state.server
+    server = steady.app.state.server
     assert server.predict([FAR], AT)["predictions"] == answer["predictions"][:1]
 
 
@@ -62,14 +81,14 @@ def test_features_are_fetched_and_the_rest_comes_with_the_request(client, tracki
         ([FAR, {"distance": 1.0, "carrier": "UA"}], "missing_input", "'runway'"),
     ],
 )
-def test_inputs_are_checked_against_the_signature(client, rows, code, told):
-    answer = predict(client, rows)
+def test_inputs_are_checked_against_the_signature(steady, rows, code, told):
+    answer = predict(steady, rows)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
     assert told in answer.json()["error"]["message"]
 
 
-def test_a_feature_cannot_be_sent_in_place_of_the_stored_one(client):
-    assert predict(client, [{**FAR, "flights": 10**6}]).json()["predictions"] == pytest.approx([102])
+def test_a_feature_cannot_be_sent_in_place_of_the_stored_one(steady):
+    assert predict(steady, [{**FAR, "flights": 10**6}]).json()["predictions"] == pytest.approx([102])
 
 
 def test_stale_features_give_no_prediction_unless_asked_for(client, place, tmp_path, tracking):
