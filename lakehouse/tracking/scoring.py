@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.errors import DefinitionError, MissingColumnsError, TrackingError
+from lakehouse.errors import DefinitionError, MissingColumnsError, SchemaError, TrackingError
 from lakehouse.features.historical import HistoricalFeatures
 from lakehouse.features.pins import AtOf, Pins
 from lakehouse.tracking.answering import PREDICTION, PROBABILITY, Answerer, SavedModel, check_free, kind_of
@@ -132,12 +132,30 @@ def _rows(lake: Lakehouse, given: object, pins: Pins) -> tuple[DataFrame, list[s
             raise TrackingError("the rows to score", "they are no dicts of keys", "Give [{'carrier': 'UA'}, …]")
         # One list of names for all, so that a key that some rows lack is null there.
         names = list(dict.fromkeys(name for row in given for name in row))
+        _refuse_naive({name for row in given for name, value in row.items() if _is_naive(value)})
         return lake.spark.createDataFrame([tuple(row.get(name) for name in names) for row in given], names), []
     if type(given).__module__.partition(".")[0] == "pandas":
+        kinds = given.dtypes.items()  # type: ignore[attr-defined]
+        _refuse_naive({str(name) for name, kind in kinds if kind.kind == "M" and getattr(kind, "tz", None) is None})
         return lake.spark.createDataFrame(given), []
     if not hasattr(given, "schema"):
         raise TrackingError("the rows to score", f"a {type(given).__name__} holds none", "Give a DataFrame")
     return given, []  # type: ignore[return-value]
+
+
+def _is_naive(value: object) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is None
+
+
+def _refuse_naive(columns: set[str]) -> None:
+    """Raise where columns hold moments without a zone: Spark would take that of the machine or the session.
+
+    Raises:
+        SchemaError: Some do.
+    """
+    if columns:
+        problem = f"moments in {', '.join(sorted(columns))} have no time zone; give them one, such as timezone.utc"
+        raise SchemaError("the rows to score", problem)
 
 
 def _answered(contender: Contender, rows: DataFrame, keep: list[str]) -> DataFrame:

@@ -166,6 +166,7 @@ class Tracker(Deciding, Explaining):
         Raises:
             TrackingError: There is no such model, its run recorded no training set, or its files were changed.
             MissingColumnsError: The rows lack a key or another column that the model uses.
+            SchemaError: A moment has no time zone.
             DefinitionError: The rows have a column that is named like a feature or like one that is added, or *into* is
                 a table of something else.
         """

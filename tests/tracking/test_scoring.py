@@ -1,18 +1,19 @@
 """Batch scoring: the answers that the model gives for the features of each row's time, and a commit that says so."""
 
 import json
-from datetime import timezone
+from datetime import datetime, timezone
 
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.errors import DefinitionError, MissingColumnsError, TrackingError
+from lakehouse.errors import DefinitionError, MissingColumnsError, SchemaError, TrackingError
 from tests.tracking.world import at
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")
 
 TREES = "models:/late/2"
+NAIVE = datetime(2013, 1, 9)
 
 
 def test_answers_are_the_models_for_the_features_of_each_rows_time(world, spark):
@@ -56,6 +57,8 @@ def test_what_cannot_be_scored_leaves_no_table(world, spark):
         (rows.select("carrier").withColumnRenamed("carrier", "prediction"), MissingColumnsError),
         (rows.selectExpr("carrier", "1 as prediction"), DefinitionError),
         (rows.selectExpr("carrier", "1 as model"), DefinitionError),
+        ([{"carrier": "UA", "scheduled_at": NAIVE}], SchemaError),
+        (pd.DataFrame({"carrier": ["UA"], "scheduled_at": [NAIVE]}), SchemaError),
         ([], TrackingError),
         (["UA"], TrackingError),
     ]:
