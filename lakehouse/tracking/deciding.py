@@ -9,27 +9,35 @@ from lakehouse.tracking.backend import VersionRecord
 from lakehouse.tracking.connected import Connected, current_author
 from lakehouse.tracking.decision import Decision
 from lakehouse.tracking.gates import MinimumGain, ModelGate, judge
+from lakehouse.tracking.places import LakePlaces
 from lakehouse.tracking.promotion_rows import Promotion
 from lakehouse.tracking.promotions import Order
 from lakehouse.tracking.stages import ARCHIVED, CHAMPION, alias_of
 from lakehouse.tracking.strays import Stray, find_strays
 from lakehouse.tracking.trial import Trial
+from lakehouse.tracking.values import check_model_name
 
 
 class Deciding(Connected):
     """Registers, judges and promotes the versions of registered models."""
 
     def register(self, model: str, name: str) -> VersionRecord:
-        """Register a logged model as the next version of *name*.
+        """Register a logged model as the next version of *name*; the table versions that it needs stay readable.
 
         Args:
             model: ``models:/m-…``, as `Run.log_model` returned it.
             name: The registered model; made if it isn't there.
 
         Raises:
-            TrackingError: There is no such model.
+            TrackingError: There is no such model, or *name* can't be one's.
+            RefError: A table version that it was trained on is gone.
         """
+        check_model_name(name)
         found = self._resolve(model)
+        tag = found.tags.get("lakehouse.training_set.tag")
+        if tag is not None:
+            inputs = self._backend.runs.get(found.run_id).datasets
+            LakePlaces(self._lake).protect(tag, [read.ref for read in inputs if read.version is not None])
         return self._backend.registry.register(name, found.model_id, found.run_id, found.tags)
 
     def evaluate(

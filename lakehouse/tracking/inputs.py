@@ -100,6 +100,9 @@ class Places(Protocol):
     def columns(self, version: TableVersion) -> Mapping[str, str]:
         """Return column to Spark type as text at that version."""
 
+    def protect(self, tag: str, refs: Iterable[str]) -> None:
+        """Keep table versions readable under a tag, which may be there already."""
+
 
 def table_inputs(training_set: TrainingRows, places: Places) -> list[Dataset]:
     """Return one input a table and role, in the training set's order; a role that is named twice counts once.

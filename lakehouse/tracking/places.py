@@ -32,6 +32,17 @@ class LakePlaces:
         self.fetch([version])
         return self._columns[version]
 
+    def protect(self, tag: str, refs: Iterable[str]) -> None:
+        """Keep table versions readable under a tag; one that is there already is left as it is.
+
+        A training set tags its inputs when it is made. Somebody may have released them since.
+
+        Raises:
+            RefError: A version is gone.
+        """
+        if tag not in {found.name for found in self._lake.tags()}:
+            self._lake.tag(tag, tables=sorted(set(refs)), message="Inputs of a registered model")
+
     def _read(self, version: TableVersion) -> dict[str, str]:
         schema = self._lake.read(str(version)).schema
         return {field.name: field.dataType.simpleString() for field in schema.fields}

@@ -225,6 +225,8 @@ class Run(RunFiles):
         params = param_texts(flat_params(plan.params))
         sample = Sample(self._signature_rows(signature_from, model), input_example, plan.spark)
         spec = spec_of(model, sample, name=name, trust=trust, tags=tags, params=params)
+        if register_as is not None and plan.training_set is not None:
+            self._places.protect(plan.training_set.tag, [str(version) for _, version in plan.training_set.roles])
         model_id, manifest = self._backend.models.log(self._run_id, spec)
         self._model_id = model_id
         checked = {MANIFEST_TAG: manifest_text(manifest), KIND_TAG: spec.kind}

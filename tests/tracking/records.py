@@ -76,6 +76,12 @@ class FolderLake:
     def tables(self) -> list[str]:
         return []
 
+    def tags(self) -> list[object]:
+        return []
+
+    def tag(self, name: str, *, tables: list[str], message: str) -> None:
+        pass
+
     def table(self, name: str) -> "FolderLake":
         return self
 

@@ -237,6 +237,24 @@ def test_a_deleted_version_releases_what_only_it_needed(world, model, world_clie
         tracker.delete(model, version=3, reason="oops")
 
 
+def test_what_a_registered_model_needs_is_tagged_again_where_the_tag_was_released(world, model):
+    tracker, lake, training_set = world.tracker, world.lake, world.training_set
+
+    def held():
+        return {str(version) for tag in lake.tags() if tag.name == training_set.tag for version in tag.tables}
+
+    lake.untag(training_set.tag, message="nobody needs it, it seemed")
+    assert held() == set()
+    tracker.register(world.trees.uri, model)
+    assert held() == {"raw.arrivals@0", "raw.labels@0"}
+    lake.untag(training_set.tag, message="again")
+    with tracker.run("again", training_set=training_set) as run:
+        run.log_model(
+            tracker.load_model(world.trees.uri), signature_from=training_set.splits["train"], register_as=model
+        )
+    assert held() == {"raw.arrivals@0", "raw.labels@0"}
+
+
 def test_what_cannot_be_promoted_changes_nothing(world, model, alias_of_model):
     for name, version, to, reason in [
         (model, 9, "champion", "no such version"),
