@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakehouse.errors import TrackingError
 from lakehouse.tracking.backend import Backend, ModelSpec
 from lakehouse.tracking.environment import model_requirements
-from lakehouse.tracking.inputs import TrainingRows
 from lakehouse.tracking.manifest import check_manifest
 from lakehouse.tracking.predictors import predictor_of, takes_context
-from lakehouse.tracking.spark_models import SparkModel, is_spark_model
+from lakehouse.tracking.samples import Sample, input_types
+from lakehouse.tracking.spark_models import is_spark_model
 from lakehouse.tracking.trusted import trusted_types
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 MANIFEST_TAG = "lakehouse.manifest"
 """Tag of a model and of its registered versions: the sha256 of each file, as JSON."""
@@ -37,26 +34,10 @@ KIND_TAG = "lakehouse.kind"
 SKOPS, PICKLE, SPARK, PYFUNC = "skops", "pickle", "spark", "pyfunc"
 
 _EXAMPLE_ROWS = 5
-_OUTPUT_ROWS = 100
 MODEL_FILE = "model.skops"
 """The estimator among a model's files."""
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[^/@]+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Rows that a model can be applied to.
-
-    Attributes:
-        frame: The model's columns, in its order, a pandas frame.
-        example: Rows to keep as the example; None for the first five of *frame*.
-        spark: The session that a Spark ML model answers in; None without one.
-    """
-
-    frame: Any
-    example: Any | None = None
-    spark: "SparkSession | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,27 +160,13 @@ def kind_of_model(estimator: Any, trust: Iterable[str], subject: str) -> str:
 
 def _outputs(estimator: Any, kind: str, sample: Sample) -> Any:
     """Return what a model answers for a few rows."""
-    few = sample.frame.head(_OUTPUT_ROWS)
     if kind == PYFUNC:
-        return estimator.predict(None, few) if takes_context(estimator) else estimator.predict(few)
+        return estimator.predict(*([None] if takes_context(estimator) else []), sample.few)
     if kind != SPARK:
-        return estimator.predict(few)
+        return estimator.predict(sample.few)
     import pandas as pd
 
-    return pd.DataFrame({"prediction": predictor_of(estimator, sample.spark).predict(few)})
-
-
-def columns_of(model: Any, training_set: TrainingRows | None) -> list[str]:
-    """Return the columns that a model was fitted on, as far as it tells: the training set's features otherwise."""
-    label = "" if training_set is None else training_set.label
-    if is_spark_model(model):
-        return [name for name in SparkModel(model, "the model").inputs if name != label]
-    return list(getattr(model, "feature_names_in_", [] if training_set is None else training_set.feature_names))
-
-
-def input_types(frame: Any) -> str:
-    """Return the columns of a pandas frame and their types, as JSON."""
-    return json.dumps({str(name): str(kind) for name, kind in frame.dtypes.items()})
+    return pd.DataFrame({"prediction": predictor_of(estimator, sample.spark).predict(sample.few)})
 
 
 def load_checked(backend: Backend, model: ResolvedModel, *, trust: Iterable[str] = ()) -> Any:

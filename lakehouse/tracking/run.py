@@ -15,10 +15,11 @@ from lakehouse.tracking.backend import Backend, Dataset, MetricPoint
 from lakehouse.tracking.evaluation import Evaluation, evaluate_model
 from lakehouse.tracking.inputs import Places, split_inputs, table_inputs, training_tags, version_points
 from lakehouse.tracking.manifest import manifest_text
-from lakehouse.tracking.models import KIND_TAG, MANIFEST_TAG, LoggedModel, Sample, columns_of, spec_of
+from lakehouse.tracking.models import KIND_TAG, MANIFEST_TAG, LoggedModel, spec_of
 from lakehouse.tracking.plan import RunPlan
 from lakehouse.tracking.predictors import predictor_of
 from lakehouse.tracking.run_files import RunFiles
+from lakehouse.tracking.samples import Sample, columns_of, frame_of
 from lakehouse.tracking.searches import trials_of
 from lakehouse.tracking.values import check_model_name, check_tags, flat_params, json_text, param_texts, tag_texts
 
@@ -201,8 +202,8 @@ class Run(RunFiles):
 
         Args:
             model: The model.
-            signature_from: Rows that it can be applied to: a pandas frame of the model's columns, or a split of the
-                training set, of which the columns that the model was fitted on are taken.
+            signature_from: Rows that it can be applied to: a frame of the model's columns, of pandas or Spark, or a
+                split of the training set, of which the columns that the model was fitted on are taken.
             register_as: Registered model that gets it as its next version.
             name: Its name in this run.
             input_example: Rows to keep as the example; the first five of *signature_from* by default.
@@ -223,7 +224,7 @@ class Run(RunFiles):
         trained_on = {} if plan.training_set is None else training_tags(plan.training_set)
         tags = tag_texts({**trained_on, **plan.code.tags, "lakehouse.run": self._run_id})
         params = param_texts(flat_params(plan.params))
-        sample = Sample(self._signature_rows(signature_from, model), input_example, plan.spark)
+        sample = Sample(frame_of(signature_from, model, plan.training_set), input_example, plan.spark)
         spec = spec_of(model, sample, name=name, trust=trust, tags=tags, params=params)
         if register_as is not None and plan.training_set is not None:
             self._places.protect(plan.training_set.tag, [str(version) for _, version in plan.training_set.roles])
@@ -237,15 +238,6 @@ class Run(RunFiles):
             return LoggedModel(model_id, uri)
         made = self._backend.registry.register(register_as, model_id, self._run_id, {**tags, **checked})
         return LoggedModel(model_id, uri, made.name, made.version)
-
-    def _signature_rows(self, source: Any, model: Any) -> Any:
-        training_set = self._plan.training_set
-        if training_set is not None and hasattr(source, "to_pandas"):
-            return source.to_pandas()[columns_of(model, training_set)]
-        if not hasattr(source, "head") or not hasattr(source, "columns"):
-            hint = "Give a pandas frame or a split of the training set"
-            raise TrackingError("signature_from", f"{type(source).__name__} holds no named columns", hint)
-        return source
 
     def _link_metrics(self, model_id: str) -> None:
         """Log what was measured so far again, now as the model's, at its old moment: a point is never doubled."""

@@ -5,6 +5,7 @@ import pytest
 
 from lakehouse.errors import TrackingError
 from lakehouse.tracking.predictors import predictor_of
+from lakehouse.tracking.samples import frame_of
 from lakehouse.tracking.spark_models import SparkModel
 
 LATE = "on time", "late"
@@ -59,6 +60,12 @@ def test_rows_that_a_stage_leaves_out_are_told(spark, stages):
     rows = spark.createDataFrame([(1.0,)], "temp double")
     with pytest.raises(TrackingError, match="VectorAssembler leaves out rows"):
         SparkModel(model, "it").score(rows, ["temp"], ("prediction", "probability"))
+
+
+def test_rows_of_spark_are_as_good_as_a_frame_for_a_signature(spark, stages):
+    rows = spark.createDataFrame([(1.0,)] * 120, "temp double")
+    found = frame_of(rows, pipeline(stages, "assembler", "tree"), None)
+    assert (list(found.columns), len(found)) == (["temp"], 100)
 
 
 def test_what_answers_nothing_or_meets_its_own_columns_is_refused(spark, stages):
