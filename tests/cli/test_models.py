@@ -9,6 +9,7 @@ from sklearn.dummy import DummyRegressor
 from lakehouse.cli.app import main
 from lakehouse.tracking import Tracker
 from tests.tracking.records import FolderLake, Rows, version
+from tests.versioning.small_tables import small_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")
 FRAME = pd.DataFrame({"temp": [1.0, 2.0]})
@@ -79,9 +80,8 @@ def test_listing_runs_starts_no_java(store, two, tmp_path):
     assert done.stdout.splitlines()[-1] == "None"
 
 
-def test_promote_rollback_and_impact(run, lake, spark, store):
-    table = lake.table("raw.weather")
-    table.append(spark.createDataFrame([(1,)], "n int"), message="weather")
+def test_promote_rollback_and_impact(run, lake, store):
+    small_table(lake, "raw.weather", "n int", [(1,)])
     inputs = [("features", lake.resolve("raw.weather@0"))]
     for answer in (0.0, 3.0):
         log(lake, store, answer, inputs=inputs)

@@ -5,6 +5,7 @@ import pytest
 from lakehouse.errors import TableNotFoundError, VersionNotFoundError
 from lakehouse.tracking import Tracker
 from tests.tracking.records import FolderLake, Part, Rows, forest, frame, version
+from tests.versioning.small_tables import more_rows, small_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")
 
@@ -69,11 +70,9 @@ def test_tables_and_records_that_are_gone_are_shown(world):
 
 
 def test_tables_that_were_made_from_each_other_are_shown_as_a_cycle(world):
-    lake = world.lake
-    rows = lake.spark.createDataFrame([(1,)], "n int")
-    lake.table("loop.one").append(rows, message="begin")
-    lake.table("loop.two").append(lake.read("loop.one"), message="from one")
-    lake.table("loop.one").append(lake.read("loop.two"), message="and back")
+    small_table(world.lake, "loop.one", "n int", [(1,)], message="begin")
+    small_table(world.lake, "loop.two", "n int", [(1,)], message="from one", inputs=["loop.one@0"])
+    more_rows(world.lake, "loop.one", "n int", [(1,)], message="and back", inputs=["loop.two@0"])
     tracker = Tracker(FolderLake(), world.store, experiment="gone")
     with tracker.run("loop", training_set=Rows([("labels", version("loop.one", 1))])) as run:
         made = run.log_model(forest(), signature_from=frame(9)[["temp", "delay_mean_7d"]])
@@ -84,20 +83,18 @@ def test_tables_that_were_made_from_each_other_are_shown_as_a_cycle(world):
 
 
 def test_two_runs_are_compared_down_to_the_rows_of_their_tables(world):
-    table = world.lake.table("raw.keyed")
-    rows = world.lake.spark.createDataFrame([(1, "a"), (2, "b")], "id int, text string")
-    table.create(rows.schema, keys=["id"], message="made")
-    table.append(rows, message="two rows")
-    table.update({"text": "'c'"}, where="id = 2", message="one changed")
+    schema = "id int, text string"
+    small_table(world.lake, "raw.keyed", schema, [(1, "a"), (2, "b")], keys=["id"])
+    more_rows(world.lake, "raw.keyed", schema, [(1, "a"), (2, "c")], mode="overwrite")
     tracker = Tracker(world.lake, world.store, experiment="compared")
     runs = []
-    for number in (1, 2):
+    for number in (0, 1):
         with tracker.run(
             f"v{number}", training_set=Rows([("labels", world.lake.resolve(f"raw.keyed@{number}"))])
         ) as run:
             runs.append(run.run_id)
     found = tracker.compare(*runs)
-    assert [pair.second for pair in found.inputs.values()] == [f"raw.keyed@2 [{table_id(world)[:8]}]"]
+    assert [pair.second for pair in found.inputs.values()] == [f"raw.keyed@1 [{table_id(world)[:8]}]"]
     diff = found.data["raw.keyed"]
     assert (diff.summary.added, diff.summary.removed, diff.summary.changed) == (0, 0, 1)
     assert diff.summary.columns == {"text": 1}

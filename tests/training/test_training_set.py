@@ -12,6 +12,7 @@ from lakehouse import Lakehouse
 from lakehouse.errors import FeatureOverflowError, InvalidRefError, MissingColumnsError, TrainingSetError
 from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView
 from lakehouse.features.store import FeatureStore
+from tests.versioning.small_tables import more_rows, small_table
 
 SERVICE = FeatureService(
     "spend",
@@ -31,6 +32,7 @@ def at(text):
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
+COLUMNS = "customer string, paid_at timestamp, amount double"
 PAYMENTS = [("ann", at("2026-01-01"), 10.0), ("ann", at("2026-01-03"), 20.0), ("bob", at("2026-01-02"), 5.0)]
 LABELS = [("ann", at("2026-01-04"), 1), ("bob", at("2026-01-04"), 0), ("ann", at("2026-01-20"), 0)]
 LATER = [("ann", at("2026-01-02"), 1000.0)]
@@ -44,8 +46,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def store(spark, root):
     lake = Lakehouse(spark, root=root)
-    rows = spark.createDataFrame(PAYMENTS, "customer string, paid_at timestamp, amount double")
-    lake.table("raw.payments").append(rows, message="payments")
+    small_table(lake, "raw.payments", COLUMNS, PAYMENTS, message="payments")
     return FeatureStore(lake)
 
 
@@ -58,8 +59,7 @@ def labels(spark):
 def made(store, labels):
     """A training set, after which its source went on."""
     training_set = store.create_training_set(labels, SERVICE, "t", label="churned", name="churn")
-    rows = store.lake.spark.createDataFrame(LATER, "customer string, paid_at timestamp, amount double")
-    store.lake.table("raw.payments").append(rows, message="came late")
+    more_rows(store.lake, "raw.payments", COLUMNS, LATER, message="came late")
     return training_set
 
 
@@ -127,17 +127,14 @@ def test_what_does_not_fit_leaves_nothing_behind(store, labels):
         store.get_training_set("refused")
 
 
-def test_a_sum_outside_its_type_is_our_error_though_a_worker_met_it(store, spark):
-    lake = store.lake
-    most = spark.createDataFrame([("ann", at("2026-01-01"), 2**63 - 1)] * 2, "customer string, at timestamp, n bigint")
-    lake.table("raw.points").append(most, message="points")
+def test_a_sum_outside_its_type_is_our_error_though_a_worker_met_it(store):
+    most = [("ann", at("2026-01-01"), 2**63 - 1)] * 2
+    small_table(store.lake, "raw.points", "customer string, at timestamp, n bigint", most)
     view = FeatureView(
         "points", entity=Entity("customer", keys=["customer"]), source="raw.points", timestamp="at",
         aggregations=[Aggregation("n", "sum", "7d")],
     )  # fmt: skip
-    lake.table("raw.asked").append(
-        spark.createDataFrame(LABELS, "customer string, t timestamp, y int"), message="asked"
-    )
+    small_table(store.lake, "raw.asked", "customer string, t timestamp, y int", LABELS)
     with pytest.raises(
         FeatureOverflowError, match="feature 'n_sum_7d' of view 'points': a sum is 18446744073709551614"
     ):
@@ -150,10 +147,8 @@ def test_pandas_is_refused_above_a_stated_size(made):
         made.to_pandas(max_rows=2)
 
 
-def test_a_table_that_is_gone_is_named_and_one_made_anew_is_not_taken_for_it(store, labels, spark, root):
-    table = store.lake.table("raw.other")
-    rows = spark.createDataFrame(PAYMENTS, "customer string, paid_at timestamp, amount double")
-    table.append(rows, message="first")
+def test_a_table_that_is_gone_is_named_and_one_made_anew_is_not_taken_for_it(store, labels, root):
+    small_table(store.lake, "raw.other", COLUMNS, PAYMENTS)
     view = FeatureView(
         "other",
         entity=Entity("customer", keys=["customer"]),
@@ -165,7 +160,7 @@ def test_a_table_that_is_gone_is_named_and_one_made_anew_is_not_taken_for_it(sto
     shutil.rmtree(root / "raw" / "other")
     with pytest.raises(TrainingSetError, match=r"its input raw\.other@0 is gone"):
         training_set.rebuild()
-    store.lake.table("raw.other").append(rows, message="made anew")
+    small_table(store.lake, "raw.other", COLUMNS, PAYMENTS, message="made anew")
     with pytest.raises(TrainingSetError, match="another table"):
         training_set.rebuild()
 
