@@ -3,13 +3,18 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 import typer
 
 from lakehouse.errors import ConfigError, InvalidNameError, InvalidRefError, LakehouseError
 
 DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
+
+_BY_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
+"""Set by spark-submit for the script that it starts."""
 
 _UsageError: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
 """Base of what the command line refuses; typer brings click along under a name of its own, or not, by version."""
@@ -46,8 +51,27 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
 
 
 def _told(problem: str, code: int, *, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
     first = next(iter(problem.strip().splitlines()), "failed")
-    print(f"error: {first}", file=sys.stderr)
+    with _errors() as errors:
+        if debug:
+            traceback.print_exc(file=errors)
+        print(f"error: {first}", file=errors, flush=True)
     return code
+
+
+def _is_child_of_java() -> bool:
+    # What a script of spark-submit starts in its turn inherits the variable, and has a stderr of its own.
+    with suppress(OSError), open(f"/proc/{os.getppid()}/comm", encoding="utf-8") as name:
+        return name.read().strip() == "java"
+    return False
+
+
+@contextmanager
+def _errors() -> Iterator[TextIO]:
+    """Open where errors go: our stderr, under spark-submit its own, as it pours that of a script into its stdout."""
+    if _BY_SPARK_SUBMIT in os.environ and _is_child_of_java():
+        sys.stdout.flush()
+        with suppress(OSError), open(f"/proc/{os.getppid()}/fd/2", "a", encoding="utf-8") as theirs:
+            yield theirs
+            return
+    yield sys.stderr

@@ -61,6 +61,25 @@ def test_debug_shows_where_an_error_came_from(tmp_path, capsys):
     assert err.splitlines()[-1].startswith("error: ")
 
 
+def test_under_spark_submit_errors_reach_its_stderr_though_it_pours_ours_into_its_stdout(tmp_path):
+    script = "import sys; from lakehouse.cli.app import main; print('a line'); sys.exit(main(sys.argv[1:]))"
+    submit = (
+        "import os, subprocess, sys; from subprocess import PIPE, STDOUT;"
+        "done = subprocess.run(sys.argv[1:], stdout=PIPE, stderr=STDOUT, text=True,"
+        " env={**os.environ, 'PYSPARK_GATEWAY_PORT': '1'}); print(done.stdout, end=''); sys.exit(done.returncode)"
+    )
+    java = tmp_path / "java"  # What the process is called that spark-submit is.
+    java.symlink_to(Path(sys.executable).resolve())
+    asked = ["log", "raw.nope", "--root", str(tmp_path)]
+    for more, lines in (([], 1), (["--debug"], 9)):
+        command = [str(java), "-c", submit, sys.executable, "-c", script, *asked, *more]
+        done = subprocess.run(command, capture_output=True, text=True, env=_with_path({"PATH": "/usr/bin"}))
+        assert (done.returncode, done.stdout) == (1, "a line\n")
+        assert done.stderr.splitlines()[-1].startswith("error: there is no table raw.nope")
+        assert len(done.stderr.splitlines()) >= lines
+        assert ("Traceback" in done.stderr) == bool(more)
+
+
 def test_the_lake_is_named_by_options_environment_or_what_lies_there(tmp_path, monkeypatch, capsys):
     a_lake(tmp_path / "one")
     a_lake(tmp_path / "lake")
