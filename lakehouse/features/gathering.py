@@ -9,6 +9,7 @@ from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.features.buckets import key_hash
@@ -77,6 +78,41 @@ def gathered_in_one(meetings: Sequence[Meeting], *, result: str) -> DataFrame:
         first += meeting.count
     moving = reduce(DataFrame.unionAll, packed).repartitionById(first, "bucket")
     return moving.groupBy("bucket").applyInArrow(_Buckets(tuple(groups)).function(), f"{MEETING} int, {result}")
+
+
+def met_as_rows(meetings: Sequence[Meeting], *, result: str) -> DataFrame:
+    """Return what `gathered_in_one` does, for few rows of two kinds: they move as they are, not packed.
+
+    Packing is a way through Python for every task that reads a file, which only many rows are worth.
+    """
+    found = [_met(number, meeting, result) for number, meeting in enumerate(meetings)]
+    return reduce(DataFrame.unionAll, found)
+
+
+def _met(number: int, meeting: Meeting, result: str) -> DataFrame:
+    place = F.pmod(key_hash([column_of(key) for key in meeting.keys]), F.lit(meeting.count)).cast("int")
+    left, right = (rows.withColumn(_BUCKET, place).groupBy(_BUCKET) for rows in meeting.sides)
+    return left.cogroup(right).applyInArrow(_Pair(number, meeting.work).function(), f"{MEETING} int, {result}")
+
+
+_BUCKET = "__lakehouse_bucket"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What a worker does with one bucket of two kinds of rows; pickled by reference to this module."""
+
+    number: int
+    work: Work
+
+    def function(self) -> Callable[[pa.Table, pa.Table], pa.Table]:
+        """Return the function of both tables that Spark calls."""
+
+        def worked(left: pa.Table, right: pa.Table) -> pa.Table:
+            found = self.work(left.drop_columns([_BUCKET]), right.drop_columns([_BUCKET]))
+            return found.add_column(0, MEETING, pa.array([self.number] * found.num_rows, pa.int32()))
+
+        return worked
 
 
 @dataclass(frozen=True)

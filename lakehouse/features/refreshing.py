@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from lakehouse.errors import OnlineStoreError
 from lakehouse.features.buckets import bucket_count, least_buckets
 from lakehouse.features.columns import column_of
-from lakehouse.features.gathering import Meeting, gathered_in_one
+from lakehouse.features.gathering import Meeting, gathered_in_one, met_as_rows
 from lakehouse.features.materialization import version_of_inputs
 from lakehouse.features.sources import Events
 from lakehouse.features.written import WRITTEN, Written, written_row
@@ -85,7 +85,9 @@ def refresh_entities(store: OnlineStore, views: Sequence[Touched]) -> list[Writt
             if not waiting:
                 return done
             meetings = [_meeting(store.place, views[place], refreshes[place], counts[place]) for place in waiting]
-            written = Written.by(gathered_in_one(meetings, result=WRITTEN), len(waiting))
+            are_few = all(counts[place] <= FEW_ENTITIES for place in waiting)
+            workers = (met_as_rows if are_few else gathered_in_one)(meetings, result=WRITTEN)
+            written = Written.by(workers, len(waiting))
             for place, part in zip(waiting, written, strict=True):
                 done[place] = part
     names = ", ".join(views[place].kernel.view.name for place in waiting)

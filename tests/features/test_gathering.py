@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakehouse.features.gathering import Meeting, gathered, gathered_in_one
+from lakehouse.features.gathering import Meeting, gathered, gathered_in_one, met_as_rows
 from lakehouse.testing import assert_rows
 
 
@@ -30,6 +30,7 @@ def test_meetings_of_one_query_see_their_own_rows_and_without_keys_all_meet(spar
 
     by_key = Meeting(tuple(sides(spark)), ("k",), 50, work)  # in that many buckets each key is alone
     whole = Meeting(tuple(sides(spark)), (), 1, work)
-    found = gathered_in_one([whole, by_key], result="asked bigint, happened bigint")
     rows = [(0, 4, 4), (1, 2, 1), (1, 1, 0), (1, 0, 2), (1, 1, 1)]
-    assert_rows(found, rows, "meeting int, asked bigint, happened bigint")
+    for gather in (gathered_in_one, met_as_rows):
+        found = gather([whole, by_key], result="asked bigint, happened bigint")
+        assert_rows(found, rows, "meeting int, asked bigint, happened bigint")

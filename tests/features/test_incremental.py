@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from datetime import datetime
 
 import pandas as pd
@@ -124,6 +125,7 @@ def test_a_run_killed_while_it_writes_and_run_again_ends_as_a_full_one(store, sp
         before = sum(1 for _ in reader.scan(namespace))
         while sum(1 for _ in reader.scan(namespace)) == before:
             assert run.poll() is None
+            time.sleep(0.005)
         run.send_signal(signal.SIGKILL)
         assert run.wait(timeout=60) == -signal.SIGKILL
         assert stored_view(reader.metadata()[1], "delays", store.online).current.facts["version"] < 2
