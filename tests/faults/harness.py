@@ -20,13 +20,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from lakehouse import Lakehouse
 from tests.faults.scenarios import SCENARIOS
 
 FULL = os.environ.get("LAKEHOUSE_FAULTS") == "full"
-thorough = pytest.mark.skipif(not FULL, reason="many commits of several tables: LAKEHOUSE_FAULTS=full")
 HOME = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 180
 
@@ -108,6 +105,7 @@ def kill_at_random(scenario: str, lake: Lakehouse, root: Path, *, kills: int, se
                 # Most of a worker's life is the start of its session: the next starts while this one is looked at.
                 worker = Worker.start(scenario, root, Path(folder)) if left else worker
                 report.kills[act] += 1
+                chosen.look(lake)
                 chosen.again(lake, begun)
                 chosen.check(lake, begun + 1)
                 report.steps = begun + 1

@@ -31,6 +31,26 @@ def disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+def test_a_full_disk_is_told_and_the_table_stays_readable(spark, disk):
+    lake = Lakehouse(spark, root=disk / "lake")
+    table = lake.table("raw.t")
+    table.append(spark.createDataFrame([(1, "one")], SCHEMA), message="fits")
+    version = table.version
+    # Random text, so that it doesn't pack.
+    big = spark.range(200_000).selectExpr("id", "concat(uuid(), uuid()) AS text")
+    with pytest.raises(StorageError, match="No space left"):
+        table.append(big, message="doesn't fit")
+    fill(disk / "rest")
+    with pytest.raises(StorageError, match="No space left"):
+        lake.tag("june", ["raw.t"], message="no room")
+    (disk / "rest").unlink()
+    assert table.version == version
+    assert [tuple(row) for row in table.read().collect()] == [(1, "one")]
+    # With room again, everything works.
+    table.append(spark.createDataFrame([(2, "two")], SCHEMA), message="fits again")
+    assert lake.tag("june", ["raw.t"], message="room").version_of("raw.t") == version + 1
+
+
 def test_a_root_that_became_read_only_is_told_and_stays_readable(spark, disk):
     lake = Lakehouse(spark, root=disk / "lake")
     table = lake.table("raw.t")

@@ -13,10 +13,15 @@ _KINDS = {"int": pa.int32(), "bigint": pa.int64(), "string": pa.string(), "doubl
 _KINDS["timestamp"] = pa.timestamp("us", "UTC")
 
 
-def small_table(lake, name, schema, rows, *, keys=(), message="start", inputs=()):
-    """Make ``schema.table`` with *rows*, tuples of the columns of *schema*, DDL text; return it."""
-    _write(lake, name, schema, rows, message=message, inputs=inputs)
-    _configure(Path(lake.location(name), "_delta_log", f"{0:020d}.json"), {**RETENTION, KEYS: json.dumps(list(keys))})
+def small_table(lake, name, schema, rows, *, keys=(), partition_by=(), checks=None, message="start", inputs=()):
+    """Make ``schema.table`` with *rows*, tuples of the columns of *schema*, DDL text; return it.
+
+    It is no table of the session's catalog: SQL names it by its folder.
+    """
+    _write(lake, name, schema, rows, message=message, inputs=inputs, partition_by=list(partition_by))
+    rules = {f"delta.constraints.{check}": condition for check, condition in (checks or {}).items()}
+    commit = Path(lake.location(name), "_delta_log", f"{0:020d}.json")
+    _configure(commit, {**RETENTION, **rules, KEYS: json.dumps(list(keys))})
     return lake.table(name)
 
 
@@ -25,7 +30,13 @@ def more_rows(lake, name, schema, rows, *, message="more", inputs=(), mode="appe
     _write(lake, name, schema, rows, message=message, inputs=inputs, mode=mode)
 
 
-def _write(lake, name, schema, rows, *, message, inputs, mode="error"):
+def add_version(lake, name, schema, rows, *, mode="overwrite", message="next"):
+    """Put *rows* in the place of all rows of a small table, or with mode ``append`` beside them; return the table."""
+    more_rows(lake, name, schema, rows, message=message, mode=mode)
+    return lake.table(name)
+
+
+def _write(lake, name, schema, rows, *, message, inputs, mode="error", partition_by=None):
     columns = [part.split() for part in schema.split(",")]
     fields = pa.schema([pa.field(column, _KINDS[kind]) for column, kind in columns])
     values = [dict(zip(fields.names, row, strict=True)) for row in rows]
@@ -34,6 +45,7 @@ def _write(lake, name, schema, rows, *, message, inputs, mode="error"):
         lake.location(name),
         pa.Table.from_pylist(values, schema=fields),
         mode=mode,
+        partition_by=partition_by,
         commit_properties=CommitProperties(custom_metadata={"userMetadata": note}),
     )
 
@@ -44,4 +56,7 @@ def _configure(commit, properties):
     for action in actions:
         if "metaData" in action:
             action["metaData"]["configuration"] = properties
+        if "protocol" in action:
+            # The first version of writers that look at checks.
+            action["protocol"] = {**action["protocol"], "minWriterVersion": 3}
     commit.write_text("".join(f"{json.dumps(action)}\n" for action in actions))

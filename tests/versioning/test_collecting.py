@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from lakehouse.errors import ConcurrentWriteError, ConfigError, TableNotFoundError
+from lakehouse.refs import TableName
 from lakehouse.testing import assert_rows, assert_unchanged
+from lakehouse.versioning.collecting import delete_garbage
+from lakehouse.versioning.garbage import find_garbage
+from lakehouse.versioning.inventory import _listed, list_files
+from lakehouse.versioning.protection import read_protections
+from lakehouse.versioning.sweeps import Sweep, Sweeps
+from tests.versioning.small_tables import add_version, small_table
 
 SCHEMA = "id int, n int"
 FEATURES = "('delta.enableDeletionVectors' = 'true', 'delta.enableChangeDataFeed' = 'true')"
@@ -28,9 +36,9 @@ def data_files(folder, version):
 
 
 def test_gc_deletes_what_no_newest_recent_tagged_or_branched_version_needs(lake, spark, folder):
-    table = lake.table("raw.t")
-    for n in range(4):
-        table.overwrite(spark.createDataFrame([(1, n), (2, n)], SCHEMA).coalesce(1), message=f"all are {n}")
+    table = small_table(lake, "raw.t", SCHEMA, [(1, 0), (2, 0)])
+    for n in range(1, 4):
+        add_version(lake, "raw.t", SCHEMA, [(1, n), (2, n)])
     lake.tag("one", ["raw.t@1"], message="keep")
     branch = lake.branch("side", ["raw.t@2"])
     every = stored(folder)
@@ -67,6 +75,12 @@ def test_gc_knows_deletion_vectors_and_change_data(lake, spark, folder):
     table.update({"n": "0"}, where="id = 4", message="second vector, and change data")
     vectors = {name for name in stored(folder) if name.startswith("deletion_vector")}
     assert len(vectors) == 2
+    # The files are listed without Spark here, as Spark lists them elsewhere.
+    place = f"file:{folder}"
+    frames = [_listed(spark, part) for part in (place, f"{place}/_change_data")]
+    by_spark = sorted(tuple(row) for frame in frames for row in frame.collect())
+    found = list_files(lake._context, TableName("raw", "t"), place)
+    assert [(file.path, file.length, file.modified_us) for file in found] == by_spark
     lake.gc(keep="0d", dry_run=False)
     assert vectors <= stored(folder)
     assert table.read(at="nine").where("n = 0").count() == 1
@@ -79,8 +93,7 @@ def test_gc_knows_deletion_vectors_and_change_data(lake, spark, folder):
 
 
 def test_gc_deletes_files_of_failed_writes_once_they_are_old_and_no_files_of_others(lake, spark, folder):
-    table = lake.table("raw.t")
-    table.append(spark.createDataFrame([(1, 1)], SCHEMA), message="one")
+    small_table(lake, "raw.t", SCHEMA, [(1, 1)])
     old, young, other, foreign = (
         folder / name for name in ("part-1.snappy.parquet", "part-2.snappy.parquet", "README.txt", "mine/kept.parquet")
     )
@@ -93,3 +106,47 @@ def test_gc_deletes_files_of_failed_writes_once_they_are_old_and_no_files_of_oth
     report = lake.gc(dry_run=False)
     assert (report.files, report.size_bytes, report.tables[0].unknown_files) == (1, 10, 1)
     assert [path.exists() for path in (old, young, other, foreign)] == [False, True, True, True]
+
+
+def test_an_expired_tag_protects_nothing_and_gc_deletes_it(lake, monkeypatch):
+    small_table(lake, "raw.t", SCHEMA, [(1, 0)])
+    add_version(lake, "raw.t", SCHEMA, [(1, 1)])
+    tag = lake.tag("short", ["raw.t@0"], message="for an hour", expires="1h")
+    assert lake.gc(keep="0d").files == 0
+    monkeypatch.setattr("lakehouse.versioning.collecting._now", lambda: tag.expires_at)
+    report = lake.gc(keep="0d")
+    assert (report.expired_tags, report.files) == (("short",), 1)
+    assert lake.tags() == [tag]
+    assert lake.gc(keep="0d", dry_run=False).files == 1
+    assert lake.tags() == []
+
+
+def test_what_is_tagged_between_plan_and_deletion_is_spared_or_the_tag_gives_way(lake, folder):
+    table = small_table(lake, "raw.t", SCHEMA, [(1, 0)])
+    for n in (1, 2):
+        add_version(lake, "raw.t", SCHEMA, [(1, n)])
+    context, name = lake._context, TableName("raw", "t")
+    now = table.history()[0].timestamp
+    protection = read_protections(context, now).of(name)
+    garbage = find_garbage(context, name, keep=now - now, now=now, protection=protection)
+    assert len(garbage.files) == 2
+    lake.tag("late", ["raw.t@0"], message="after the plan")
+    Sweeps(context).begin([Sweep("raw.t", garbage.floor, garbage.protection.kept)], message="gc")
+    # The tag was first: its files are spared. From now on another tag of an old version gives way.
+    with pytest.raises(ConcurrentWriteError, match="gc"):
+        lake.tag("too late", ["raw.t@1"], message="during the deletion")
+    assert [tag.name for tag in lake.tags()] == ["late"]
+    lake.tag("newest", ["raw.t"], message="not concerned")
+    table.restore(1, message="brings a file back that was garbage")
+    gone = delete_garbage(context, garbage, read_protections(context, now).of(name), message="test")
+    assert gone == ()
+    assert data_files(folder, 0) | data_files(folder, table.version) <= stored(folder)
+
+
+def test_what_cannot_be_asked_changes_nothing(lake):
+    table = small_table(lake, "raw.t", SCHEMA, [(1, 1)])
+    with assert_unchanged(table):
+        with pytest.raises(ConfigError, match="keep"):
+            lake.gc(keep="soon", dry_run=False)
+        with pytest.raises(TableNotFoundError, match=r"raw\.t"):
+            lake.gc(keep="0d", tables=["raw.t", "raw.tt"], dry_run=False)

@@ -2,9 +2,12 @@ import json
 import re
 
 import pyarrow.parquet as pq
+import pytest
 
+from lakehouse.errors import ConfigError, LakehouseError, MissingColumnsError, SchemaError, TableNotFoundError
 from lakehouse.testing import assert_rows, assert_unchanged
 from lakehouse.versioning.receipts import persons_digest
+from tests.versioning.small_tables import add_version, small_table
 
 SCHEMA = "customer_id bigint, name string, n int"
 FEATURES = "('delta.enableDeletionVectors' = 'true', 'delta.enableChangeDataFeed' = 'true')"
@@ -71,3 +74,54 @@ def test_a_person_goes_from_newest_and_tagged_versions_branches_and_every_file(l
     # What the tag shares with the table's history survives a clean-up.
     lake.gc(keep="0d", dry_run=False)
     assert_rows(lake.at("model-1").table("raw.people").read(), others, SCHEMA)
+
+
+def test_a_key_that_names_partitions_and_several_persons_at_once(lake, tmp_path):
+    rows = [(one, f"name {one}", 0) for one in (1, 42, 43, 44)]
+    table = small_table(lake, "raw.people", SCHEMA, rows, partition_by=["customer_id"])
+    add_version(lake, "raw.people", SCHEMA, [(one, f"name {one}", 1) for one in (1, 42, 43)])
+    receipt = lake.forget([FORTY_TWO, {"customer_id": 44}])
+    assert (receipt.is_complete, receipt.rows) == (True, 1)
+    folders = {path.parent.name for path in (tmp_path / "lake/raw/people").rglob("part-*.parquet")}
+    assert folders == {"customer_id=1", "customer_id=43"}
+    assert sorted(row.customer_id for row in table.read().collect()) == [1, 43]
+
+
+def test_hooks_erase_elsewhere_and_a_hook_that_fails_is_told(lake):
+    small_table(lake, "raw.people", SCHEMA, [(1, "a", 0), (42, "b", 0)])
+    calls = []
+
+    def online(persons, tables, dry_run):
+        calls.append((list(persons), list(tables), dry_run))
+        return "1 record"
+
+    def broken(persons, tables, dry_run):
+        raise LakehouseError("the store can't be reached")
+
+    lake.hooks.erasers["online"] = online
+    assert lake.forget(FORTY_TWO, tables=["raw.people"], dry_run=True).others == {"online": "1 record"}
+    lake.hooks.erasers["far"] = broken
+    receipt = lake.forget(FORTY_TWO, tables=["raw.people"])
+    assert calls == [([FORTY_TWO], ["raw.people"], True), ([FORTY_TWO], ["raw.people"], False)]
+    assert receipt.rows == 1
+    assert not receipt.is_complete
+    assert "can't be reached" in str(receipt)
+
+
+def test_what_cannot_be_asked_changes_nothing(lake):
+    table = small_table(lake, "raw.people", SCHEMA, [(42, "b", 0)])
+    wrong = [
+        ({}, ["raw.people"], SchemaError),
+        ([], ["raw.people"], SchemaError),
+        ({"customer_id": None}, ["raw.people"], SchemaError),
+        ([{"customer_id": 1}, {"name": "x"}], ["raw.people"], SchemaError),
+        ({"customer_id": "42"}, ["raw.people"], SchemaError),
+        ({"customer": 42}, ["raw.people"], MissingColumnsError),
+        (FORTY_TWO, ["raw.people", "raw.none"], TableNotFoundError),
+    ]
+    with assert_unchanged(table):
+        for keys, tables, error in wrong:
+            with pytest.raises(error):
+                lake.forget(keys, tables=tables)
+        with pytest.raises(ConfigError):
+            lake.forget(FORTY_TWO, tables=["raw.people"], message=" ")

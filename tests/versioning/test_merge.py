@@ -18,7 +18,6 @@ from lakehouse.tables.diff import DiffSummary, TableDiff
 from lakehouse.testing import assert_rows, assert_unchanged
 from lakehouse.versioning.keyed_merge import CLASHES, OP, verdicts_by_key
 from lakehouse.versioning.sides import Sides, shape_of
-from tests.faults.harness import thorough
 from tests.versioning import three_way
 from tests.versioning.small_tables import small_table
 
@@ -74,7 +73,6 @@ def test_different_cells_rows_and_equal_changes_are_merged_in_one_commit(lake, s
     assert table.version == before + 1
 
 
-@thorough
 def test_the_base_moves_with_a_merge_also_where_main_has_all_of_it_or_keeps_its_own(lake, spark):
     table = table_of(lake, [(1, 1, "x"), (2, 2, "x"), (3, 3, "x")])
     branch = lake.branch("fix", ["raw.t"])
@@ -166,7 +164,6 @@ def changes_between(spark, old, new):
     return TableDiff("raw.t", 0, 1, ("id",), DiffSummary(*counts, {}), SchemaChange({}, {}, {}), rows)
 
 
-@thorough
 def test_columns_may_be_added_on_either_side_and_types_grow(lake, spark):
     table = table_of(lake, [(1, 1, "x"), (2, 2, "x"), (3, 3, "x")])
     branch = lake.branch("fix", ["raw.t"])
@@ -267,7 +264,6 @@ def test_gates_see_the_merged_table_and_one_that_refuses_stops_all(lake, spark):
     assert [table.read().count() for table in tables] == [3, 2]
 
 
-@thorough
 def test_what_cannot_be_merged_is_told_and_changes_nothing(lake, spark):
     table = table_of(lake, [(1, 1, "x")])
     branch = lake.branch("fix", ["raw.t"])

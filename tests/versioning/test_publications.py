@@ -9,7 +9,6 @@ from lakehouse import Lakehouse
 from lakehouse.errors import MergeConflictError
 from lakehouse.testing import assert_rows
 from lakehouse.versioning.publications import Publications
-from tests.faults.harness import thorough
 from tests.versioning.half_way import dying_half_way
 from tests.versioning.small_tables import small_table
 
@@ -44,7 +43,6 @@ def test_gc_keeps_what_readers_still_see_and_the_doctor_tells(lake, half_publish
     assert_rows(lake.table("raw.a").read(), [(1, 1)], SCHEMA)
 
 
-@thorough
 def test_forget_finishes_it_first_so_that_nothing_comes_back(lake, half_published):
     receipt = lake.forget({"id": 42})
     assert receipt.is_complete, str(receipt)
@@ -54,7 +52,6 @@ def test_forget_finishes_it_first_so_that_nothing_comes_back(lake, half_publishe
         assert_rows(half_published.table(name).read(), [(1, 2)], SCHEMA)
 
 
-@thorough
 def test_tables_of_a_catalog_are_merged_and_published_together(spark):
     lake = Lakehouse(spark, catalog="spark_catalog")
     schema = f"together{time.time_ns()}"

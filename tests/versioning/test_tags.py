@@ -17,13 +17,14 @@ from lakehouse.schema import schema_digest
 from lakehouse.tables.digest import rows_digest
 from lakehouse.testing import assert_rows
 from lakehouse.versioning.proofs import Proofs
+from tests.versioning.small_tables import add_version, small_table
 
 
 @pytest.fixture
-def filled(lake, spark):
-    lake.table("raw.a").append(spark.createDataFrame([(1,)], "n int"), message="a")
-    lake.table("raw.a").append(spark.createDataFrame([(2,)], "n int"), message="a again")
-    lake.table("raw.b").append(spark.createDataFrame([("x",)], "s string"), message="b")
+def filled(lake):
+    small_table(lake, "raw.a", "n int", [(1,)])
+    add_version(lake, "raw.a", "n int", [(2,)], mode="append")
+    small_table(lake, "raw.b", "s string", [("x",)])
     return lake
 
 
@@ -115,7 +116,7 @@ def test_a_tag_may_expire_and_is_like_any_other_until_gc_deletes_it(filled):
 
 
 def test_a_tag_writes_down_its_files_deletion_vectors_and_digests(filled, spark, tmp_path):
-    spark.sql("ALTER TABLE raw.a SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"ALTER TABLE delta.`{tmp_path}/lake/raw/a` SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
     filled.table("raw.a").append(spark.createDataFrame([(n,) for n in range(10)], "n int").coalesce(1), message="ten")
     filled.table("raw.a").delete("n = 3", message="a vector")
     tag = filled.tag("june", message="x", digest=True)

@@ -18,7 +18,6 @@ from lakehouse.testing import assert_rows, assert_unchanged
 from lakehouse.versioning import carrying
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.publications import Publications
-from tests.faults.harness import thorough
 from tests.versioning.half_way import dying_half_way
 from tests.versioning.small_tables import small_table
 
@@ -121,7 +120,6 @@ def test_half_published_it_is_seen_by_no_reader_and_the_next_opener_finishes(lak
     assert Branches(lake._context).open_branches() == []
 
 
-@thorough
 def test_the_next_writer_finishes_first_what_was_left(lake, spark, pair, monkeypatch):
     die_half_way(lake, monkeypatch, add_twos)
     commit = pair[1].append(more(spark, (3, 3)), message="next")
@@ -130,7 +128,6 @@ def test_the_next_writer_finishes_first_what_was_left(lake, spark, pair, monkeyp
     assert_rows(pair[1].read(), [(1, 1), (2, 2), (3, 3)], SCHEMA)
 
 
-@thorough
 def test_what_cannot_be_finished_is_taken_back_and_keeps_what_others_wrote(lake, spark, pair, tmp_path, monkeypatch):
     def changes(tx):
         rows = spark.createDataFrame([(1, 10, 5), (2, 2, 5)], "id int, n int, more int")
@@ -150,7 +147,6 @@ def test_what_cannot_be_finished_is_taken_back_and_keeps_what_others_wrote(lake,
     assert Branches(lake._context).open_branches() == []
 
 
-@thorough
 def test_gates_look_again_at_what_has_moved_since_and_where_nobody_knows_them_it_is_taken_back(
     lake, spark, pair, tmp_path, monkeypatch
 ):
@@ -181,7 +177,6 @@ def test_gates_look_again_at_what_has_moved_since_and_where_nobody_knows_them_it
     assert Publications(lake._context).open() is None
 
 
-@thorough
 def test_a_table_that_refuses_takes_back_those_that_were_published(lake, spark, pair, tmp_path):
     def breaks_a_rule(tx):
         add_twos(tx)
