@@ -1,8 +1,9 @@
-"""Tagging ten tables and opening a lake of 200: ``.venv/bin/python benchmarks/lake.py``. Prints seconds and ratios.
+"""Tags, branches, and opening a lake of 200 tables: ``.venv/bin/python benchmarks/lake.py``. Prints seconds and ratios.
 
-A tag reads logs, not rows: of tables with a thousand times the rows and the same number of files it may cost what it
-does of small ones (gate: 1.5 times). Opening a lake of 200 tables may take 2 seconds on top of the session; beside it
-stands what it would take to show all of them to the session's catalog, as a lake of few tables does.
+A tag reads logs, not rows, and so does a branch: of tables with a thousand times the rows and the same number of files
+they may cost what they do of small ones (gate: 1.5 times). Opening a lake of 200 tables may take 2 seconds on top of
+the session; beside it stands what it would take to show all of them to the session's catalog, as a lake of few tables
+does.
 """
 
 import argparse
@@ -43,6 +44,22 @@ def tagging(spark, folder, large, rounds):
     print(f"tag of {TABLES} tables of 1,000 rows: {small:.2f} s; of {large:,} rows: {big:.2f} s, {big / small:.2f} x")
 
 
+def branching(spark, folder, large, rounds):
+    lake = Lakehouse(spark, root=folder, author="bench", job="bench")
+    found = {1000: [], large: []}
+    for rows in found:
+        source = spark.range(rows, numPartitions=FILES).selectExpr("id", "rand(1) AS x", "uuid() AS text")
+        lake.table(f"raw.t{rows}").append(source, message="rows")
+    for turn in range(rounds + 1):
+        for rows, times in found.items():
+            started = time.perf_counter()
+            branch = lake.branch(f"turn {turn} of {rows}", [f"raw.t{rows}"])
+            times.append(time.perf_counter() - started)
+            assert branch.table(f"raw.t{rows}").version == 0
+    small, big = (statistics.median(times[1:]) for times in found.values())
+    print(f"branch of a table of 1,000 rows: {small:.2f} s; of {large:,} rows: {big:.2f} s, {big / small:.2f} x")
+
+
 def opening(spark, folder, tables, rounds):
     lake = Lakehouse(spark, root=folder / "seed")
     for number in range(3):
@@ -75,7 +92,12 @@ def opening(spark, folder, tables, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each large table")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=1_000_000,
+        help="rows of each large table; five times that of the one that is branched",
+    )
     parser.add_argument("--tables", type=int, default=200, help="tables of the lake that is opened")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -87,6 +109,7 @@ def main():
         print(f"session: {time.perf_counter() - started:.2f} s")
         opening(spark, Path(folder) / "open", options.tables, options.rounds)
         tagging(spark, Path(folder) / "tag", options.rows, options.rounds)
+        branching(spark, Path(folder) / "branch", 5 * options.rows, options.rounds)
         spark.stop()
 
 
