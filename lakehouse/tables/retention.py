@@ -35,6 +35,9 @@ def keep_properties(lake: LakeContext, name: TableName, before: Metadata) -> Non
         wanted.pop(KEYS, None)
     now = read_metadata(lake, name).properties
     drifted = {key: value for key, value in wanted.items() if now.get(key) != value}
+    if drifted.keys() & RETENTION.keys():
+        # One without the other is refused.
+        drifted |= {key: wanted[key] for key in RETENTION if key in wanted}
     if drifted:
         set_properties(lake, name, lake.provenance.note(f"Keep {', '.join(sorted(drifted))}"), drifted)
 
@@ -53,8 +56,18 @@ def protect(lake: LakeContext, name: TableName) -> None:
 
 
 def short_retention(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the retention properties that say less than ours, each with our value."""
-    return {key: value for key, value in RETENTION.items() if _days(properties.get(key, "")) < _days(value)}
+    """Return the retention to set where a property says less than ours, nothing where none does.
+
+    Both are in it then: Delta looks at what is set in one statement alone, and takes the other for its default.
+    """
+    longer = {key: properties.get(key, "") for key in RETENTION}
+    wanted = {key: ours if is_short(longer[key]) else longer[key] for key, ours in RETENTION.items()}
+    return {} if wanted == longer else wanted
+
+
+def is_short(interval: str) -> bool:
+    """Return whether a property of retention says less than ours."""
+    return _days(interval) < _days(_TEN_YEARS)
 
 
 def _days(interval: str) -> float:

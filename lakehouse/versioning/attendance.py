@@ -10,15 +10,15 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from importlib import import_module
+from importlib.util import find_spec
+from typing import IO, Any
 
 from lakehouse.versioning.owners import is_alive, this_process
 from lakehouse.versioning.publications import Publication
 
-try:
-    import fcntl
-except ImportError:  # a system without such locks
-    fcntl = None  # type: ignore[assignment]
+_fcntl: Any = import_module("fcntl") if find_spec("fcntl") else None
+"""Locks on files; a system may have none."""
 
 _at_work: set[str] = set()
 """Publications that threads of this process are carrying out: that the process lives says nothing about them."""
@@ -61,24 +61,24 @@ def _place(publication: Publication) -> str:
 
 def _hold(publication: Publication) -> IO[bytes] | None:
     """Return the locked file; None where there can be none, and then nobody finds one."""
-    if fcntl is None:
+    if _fcntl is None:
         return None
     try:
         file = open(_place(publication), "ab")  # noqa: SIM115  # closed by who asked
     except OSError:
         return None
     with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
     return file
 
 
 def _is_held(publication: Publication) -> bool | None:
     """Return whether a process of this machine is at work on it; None where there is no file to tell."""
-    if fcntl is None:
+    if _fcntl is None:
         return None
     try:
         with open(_place(publication), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _fcntl.flock(file, _fcntl.LOCK_SH | _fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

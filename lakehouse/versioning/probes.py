@@ -15,7 +15,7 @@ from lakehouse.sql import properties_list
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import read_history
 from lakehouse.tables.metadata import KEYS, Metadata, describe_table, schema_at, table_exists
-from lakehouse.tables.retention import short_retention
+from lakehouse.tables.retention import is_short, short_retention
 from lakehouse.tables.stored import data_files, missing_files
 from lakehouse.versioning.attendance import is_at_work
 from lakehouse.versioning.branches import Branches
@@ -76,9 +76,12 @@ def find_short_retention(patient: Patient) -> Iterable[Finding]:
     """Tables that Delta doesn't keep old versions of as long as it should, above all those under a tag."""
     tagged = {place for tag in patient.tags for place, _ in placed(tag)}
     for name, metadata in patient.metadata().items():
-        short = {} if isinstance(metadata, LakehouseError) else short_retention(metadata.properties)
+        if isinstance(metadata, LakehouseError):
+            continue
+        short = short_retention(metadata.properties)
         if short:
-            what = f"{', '.join(sorted(short))} is shorter than ten years"
+            drifted = [key for key in sorted(short) if is_short(metadata.properties.get(key, ""))]
+            what = f"{', '.join(drifted)} {'is' if len(drifted) == 1 else 'are'} shorter than ten years"
             why = "a VACUUM or a week's age takes versions that tags hold" if name in tagged else "old versions go"
             fix = f"ALTER TABLE {patient.lake.catalog.identifier(name)} SET TBLPROPERTIES {properties_list(short)}"
             yield Finding("error" if name in tagged else "warning", str(name), f"{what}: {why}", fix)

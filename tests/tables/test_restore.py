@@ -49,6 +49,24 @@ def test_retention_feed_and_checks_newer_than_the_target_survive(lake, spark, tm
         table.append(spark.createDataFrame([(1, -1)], SCHEMA), message="still refused")
 
 
+def test_one_retention_alone_that_the_target_had_shorter_is_put_back_with_the_other(lake, spark, tmp_path):
+    # Delta looks at the properties of one statement alone: the longer one is refused without the log's.
+    short = {**RETENTION, "delta.deletedFileRetentionDuration": "interval 7 days"}
+    told = ", ".join(f"'{key}' = '{value}'" for key, value in short.items())
+    place = f"delta.`{tmp_path}/lake/raw/t`"
+    spark.sql(f"CREATE TABLE {place} ({SCHEMA}) USING delta TBLPROPERTIES ({told})")
+    lake.tag("pinned", ["raw.t"], message="protects the table")
+    table = lake.table("raw.t")
+    assert protected(spark, place) == dict(RETENTION)
+    table.restore(0, message="back")
+    assert protected(spark, place) == dict(RETENTION)
+
+
+def protected(spark, place):
+    found = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {place}").collect()}
+    return {key: found[key] for key in RETENTION}
+
+
 def test_a_target_that_breaks_a_check_of_today_is_refused(lake, spark):
     table = lake.table("raw.t")
     table.append(spark.createDataFrame([(1, -1)], SCHEMA), message="negative")
