@@ -5,17 +5,20 @@ to it, so a later write finds what it was made from (:func:`inputs_of`), and the
 the DataFrame lives, on a classic session as on Spark Connect.
 """
 
+import json
 import re
 from datetime import datetime, timezone
 
 from pyspark.sql import DataFrame
+from pyspark.sql import types as T
 
 from lakehouse.errors import InvalidRefError, VersionNotFoundError
 from lakehouse.refs import At, TableName, format_moment, parse_at
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
 from lakehouse.tables.history import read_history
-from lakehouse.tables.metadata import check_version, existing, visible_version
+from lakehouse.tables.local_log import version_here
+from lakehouse.tables.metadata import check_version, existing, schema_at, visible_version
 
 _READ = re.compile(r"SubqueryAlias `((?:[^`\n]|``)+@[0-9]+)`$", re.MULTILINE)
 _ANALYSED = re.compile(r"== Analyzed Logical Plan ==\n(.*?)\n== Optimized Logical Plan ==", re.DOTALL)
@@ -94,6 +97,21 @@ def version_at(lake: LakeContext, name: TableName, moment: datetime) -> int:
     if moment > max(newest.timestamp, datetime.now(timezone.utc)) or moment < oldest.timestamp:
         raise VersionNotFoundError(str(name), format_moment(moment), oldest.version, newest.version)
     return max(commit.version for commit in commits if commit.timestamp <= moment)
+
+
+def columns_at(lake: LakeContext, name: TableName, version: int) -> T.StructType:
+    """Return the columns of a version as its log has them; no version is too old for that.
+
+    Raises:
+        TableNotFoundError, VersionNotFoundError: What was asked for isn't there.
+        StorageError: The log has a hole.
+    """
+    here = version_here(lake, name, version)
+    return (
+        schema_at(lake, name, version)
+        if here is None
+        else T.StructType.fromJson(json.loads(here.metadata["schemaString"]))
+    )
 
 
 def inputs_of(rows: DataFrame, table: str) -> list[str]:

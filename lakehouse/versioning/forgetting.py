@@ -24,7 +24,7 @@ from lakehouse.tables.digest import RowsDigest
 from lakehouse.tables.file_history import needed_by, read_file_history
 from lakehouse.tables.metadata import newest_version, not_found, read_metadata, schema_at, settle, table_exists
 from lakehouse.tables.provenance import check_message
-from lakehouse.tables.reading import read_table
+from lakehouse.tables.reading import columns_at, read_table
 from lakehouse.versioning.archives import clone_of, is_archive
 from lakehouse.versioning.branches import Branches
 from lakehouse.versioning.erasing import delete_remains, erase_and_purge, lost_versions
@@ -229,7 +229,7 @@ def _redact(lake: LakeContext, tag: str, version: TableVersion, place: TableName
 def _version_in(lake: LakeContext, place: TableName, table: str) -> TableVersion:
     """Return the newest version of an archive, under the name of the table that it is of."""
     version = newest_version(lake, place)
-    columns = schema_digest(schema_at(lake, place, version))
+    columns = schema_digest(columns_at(lake, place, version))
     return TableVersion(table, version, read_metadata(lake, place).table_id, columns)
 
 

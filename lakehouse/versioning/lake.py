@@ -17,9 +17,9 @@ from lakehouse.schema import schema_digest
 from lakehouse.session import open_session
 from lakehouse.tables.border import border
 from lakehouse.tables.context import LakeContext
-from lakehouse.tables.metadata import newest_version, read_metadata, schema_at
+from lakehouse.tables.metadata import newest_version, read_metadata
 from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.reading import locate, read_table, resolve
+from lakehouse.tables.reading import columns_at, locate, read_table, resolve
 from lakehouse.tables.table import Table
 from lakehouse.versioning.branch_records import BranchRecord
 from lakehouse.versioning.branched_lake import BranchedLake
@@ -127,7 +127,7 @@ class Lakehouse(TaggedLake, BranchedLake, Upkeep):
         """
         parsed = TableRef.parse(ref)
         place, version = locate(self._context, parsed.name, parsed.at)
-        columns = schema_at(self._context, place, version)
+        columns = columns_at(self._context, place, version)
         table_id = read_metadata(self._context, place).table_id
         return TableVersion(str(place), version, table_id, schema_digest(columns))
 

@@ -5,7 +5,7 @@ worker process (:mod:`tests.faults.worker`) does one step after the other until 
 Then the step during which it died is done again in this process, and everything up to it is checked; the next worker
 goes on.
 
-Small in the suite; at full size by ``LAKEHOUSE_FAULTS=full ./run-tests.sh tests/faults tests/versioning``.
+Small in the suite; at full size by ``LAKEHOUSE_FAULTS=full ./run-tests.sh tests/faults``.
 """
 
 import os

@@ -2,16 +2,14 @@ import pytest
 
 from lakehouse.errors import ConfigError, ConstraintError, MissingColumnsError, SchemaError, TableNotFoundError
 from lakehouse.testing import assert_rows, assert_unchanged
+from tests.versioning.small_tables import small_table
 
 SCHEMA = "id int, n int"
 
 
 @pytest.fixture
-def table(lake, spark):
-    table = lake.table("raw.t")
-    table.create(SCHEMA, checks={"positive": "n > 0 or n is null"}, message="start")
-    table.append(spark.createDataFrame([(1, 10), (2, 20), (3, None)], SCHEMA), message="three")
-    return table
+def table(lake):
+    return small_table(lake, "raw.t", SCHEMA, [(1, 10), (2, 20), (3, None)], checks={"positive": "n > 0 or n is null"})
 
 
 def test_delete_takes_the_rows_that_meet_the_condition(table):

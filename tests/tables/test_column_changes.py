@@ -2,16 +2,15 @@ import pytest
 
 from lakehouse.errors import ConfigError, MissingColumnsError, SchemaError
 from lakehouse.testing import assert_rows, assert_unchanged
+from tests.versioning.small_tables import add_version, small_table
 
 SCHEMA = "id int, n int, x string"
 
 
 @pytest.fixture
-def table(lake, spark):
-    table = lake.table("raw.t")
-    table.create(SCHEMA, keys=["id"], checks={"positive": "n > 0"}, message="start")
-    table.append(spark.createDataFrame([(1, 1, "a")], SCHEMA), message="one")
-    return table
+def table(lake):
+    small_table(lake, "raw.t", SCHEMA, [], keys=["id"], checks={"positive": "n > 0"})
+    return add_version(lake, "raw.t", SCHEMA, [(1, 1, "a")])
 
 
 def test_columns_are_renamed_and_dropped_in_a_commit_each_and_no_file_is_written_again(table, spark):

@@ -10,18 +10,15 @@ from lakehouse.errors import DuplicateKeysError, MissingColumnsError, VersionNot
 from lakehouse.refs import TableName
 from lakehouse.tables.looking import look, look_here
 from lakehouse.testing import assert_rows
+from tests.versioning.small_tables import add_version, small_table
 
 SCHEMA = "id int, name string, n int"
 
 
 @pytest.fixture
-def table(lake, spark):
-    table = lake.table("raw.t")
-    table.create(SCHEMA, keys=["id"], message="start")
-    table.append(
-        spark.createDataFrame([(1, "a", 1), (2, "b", 2), (3, None, 3), (None, "z", 0)], SCHEMA), message="rows"
-    )
-    return table
+def table(lake):
+    small_table(lake, "raw.t", SCHEMA, [], keys=["id"])
+    return add_version(lake, "raw.t", SCHEMA, [(1, "a", 1), (2, "b", 2), (3, None, 3), (None, "z", 0)])
 
 
 def test_rows_that_came_went_and_changed_are_found_by_key(table, spark):
@@ -155,9 +152,9 @@ def test_any_two_versions_give_what_plain_python_gives(lake, spark, tmp_path):
     assert str(table.diff(6, 7)) == "raw.t 6 -> 7: no row differs\n~ n is now called total"
 
 
-def test_files_that_both_versions_have_are_never_read(table, spark):
+def test_files_that_both_versions_have_are_never_read(table, lake):
     for n in (10, 11):
-        table.append(spark.createDataFrame([(n, "x", n)], SCHEMA), message=f"{n}")
+        add_version(lake, "raw.t", SCHEMA, [(n, "x", n)], mode="append")
     table.update({"n": "0"}, where="id = 11", message="change")
     shared = on_disk(table.read(at=1)) & on_disk(table.read(at=4))
     for file in shared:
@@ -169,9 +166,9 @@ def test_files_that_both_versions_have_are_never_read(table, spark):
         table.read(at=1).collect()
 
 
-def test_a_column_that_was_dropped_is_told_by_the_schema_and_changes_no_row(table, spark):
+def test_a_column_that_was_dropped_is_told_by_the_schema_and_changes_no_row(table, lake, spark):
     table.drop_columns(["n"], message="2: column mapping, 3: n goes")
-    spark.sql("ALTER TABLE raw.t ADD COLUMN n string")
+    spark.sql(f"ALTER TABLE delta.`{lake.location('raw.t')}` ADD COLUMN n string")
     went = table.diff(1, 3)
     assert (bool(went.summary), went.files_read, went.schema.removed) == (False, 0, {"n": "int"})
     both = table.diff(1, 4).schema

@@ -1,4 +1,5 @@
 from datetime import datetime, timezone
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,28 +7,26 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import ConstraintError, DuplicateKeysError, MissingColumnsError, SchemaError, SchemaMismatchError
 from lakehouse.testing import assert_rows, assert_unchanged
+from tests.versioning.small_tables import add_version, small_table
 
 SCHEMA = "id int, name string, n int"
 
 
 @pytest.fixture
-def table(lake, spark):
-    table = lake.table("raw.t")
+def table(lake):
     rows = [(1, "a", 10), (2, None, None), (3, "c", 30)]
-    table.create(SCHEMA, keys=["id"], message="start")
-    table.append(spark.createDataFrame(rows, SCHEMA), message="three")
-    return table
+    return small_table(lake, "raw.t", SCHEMA, rows, keys=["id"])
 
 
 def test_merge_inserts_new_rows_and_updates_only_what_changed(table, spark):
     # 1 is equal, 2 goes from null to a value, 3 from a value to null, 4 is new.
     rows = [(1, "a", 10), (2, None, 20), (3, "c", None), (4, "d", None)]
     commit = table.merge(spark.createDataFrame(rows, SCHEMA), message="restated")
-    assert (commit.operation, commit.version, commit.message) == ("MERGE", 2, "restated")
+    assert (commit.operation, commit.version, commit.message) == ("MERGE", 1, "restated")
     assert (commit.rows_inserted, commit.rows_updated, commit.rows_deleted) == (1, 2, 0)
     assert_rows(table.read(), rows, SCHEMA)
     again = table.merge(spark.createDataFrame(rows, SCHEMA), message="the same again")
-    assert (again.version, again.rows_inserted, again.rows_updated) == (3, 0, 0)
+    assert (again.version, again.rows_inserted, again.rows_updated) == (2, 0, 0)
 
 
 @pytest.mark.parametrize("bad", [[(4, "x", 1), (4, "y", 2)], [(None, "x", 1)]], ids=["duplicate", "null"])
@@ -113,15 +112,13 @@ def test_what_does_not_fit_is_refused(table, spark):
 
 
 def test_a_merge_without_keys_is_refused(lake, spark):
-    table = lake.table("raw.keyless")
-    table.create("id int", message="start")
+    table = small_table(lake, "raw.keyless", "id int", [])
     with assert_unchanged(table), pytest.raises(SchemaError, match="keys"):
         table.merge(spark.createDataFrame([(1,)], "id int"), message="x")
 
 
 def test_a_merge_keeps_the_rules_of_the_table(lake, spark):
-    table = lake.table("raw.ruled")
-    table.create("id int, n int", keys=["id"], checks={"positive": "n > 0"}, message="start")
+    table = small_table(lake, "raw.ruled", "id int, n int", [], keys=["id"], checks={"positive": "n > 0"})
     with assert_unchanged(table), pytest.raises(ConstraintError, match="positive"):
         table.merge(spark.createDataFrame([(1, -1)], "id int, n int"), message="negative")
 
@@ -150,11 +147,9 @@ BATCH = st.dictionaries(KEY, st.sampled_from([None, 1, 2]), max_size=4)
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(BATCH, min_size=1, max_size=2))
 def test_merging_batches_is_updating_a_dict(lake, spark, batches):
-    table = lake.table("raw.law")
-    schema = "k int, l string, v int"
-    if not table.exists:
-        table.create(schema, keys=["k", "l"], message="start")
-    table.delete("true", message="afresh")
+    table, schema = lake.table("raw.law"), "k int, l string, v int"
+    write = add_version if table.exists else partial(small_table, keys=["k", "l"])
+    write(lake, "raw.law", schema, [])
     expected = {}
     for batch in batches:
         rows = [(*key, value) for key, value in batch.items()]

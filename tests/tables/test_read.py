@@ -5,13 +5,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from lakehouse.errors import InvalidRefError, StorageError, TableNotFoundError, TagNotFoundError, VersionNotFoundError
+from tests.versioning.small_tables import add_version, small_table
 
 
 @pytest.fixture
-def table(lake, spark):
-    table = lake.table("raw.t")
-    for n in range(3):
-        table.append(spark.createDataFrame([(n,)], "n int"), message=f"row {n}")
+def table(lake):
+    table = small_table(lake, "raw.t", "n int", [(0,)])
+    for n in (1, 2):
+        add_version(lake, "raw.t", "n int", [(n,)], mode="append")
     return table
 
 

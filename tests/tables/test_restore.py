@@ -10,13 +10,13 @@ from lakehouse.errors import (
 )
 from lakehouse.tables.retention import RETENTION
 from lakehouse.testing import assert_rows, assert_unchanged
+from tests.versioning.small_tables import add_version, small_table
 
 SCHEMA = "id int, n int"
 
 
 def test_restore_is_a_new_commit_that_says_what_it_undid(lake, spark):
-    table = lake.table("raw.t")
-    table.append(spark.createDataFrame([(1, 1)], SCHEMA), message="good")
+    table = small_table(lake, "raw.t", SCHEMA, [(1, 1)])
     lake.tag("good", ["raw.t@0"], message="before the damage")
     table.append(spark.createDataFrame([(2, 2)], SCHEMA), message="damaged")
     table.append(spark.createDataFrame([(3, 3, 3)], f"{SCHEMA}, x int"), schema_mode="additive", message="more damage")
@@ -76,10 +76,9 @@ def test_a_target_that_breaks_a_check_of_today_is_refused(lake, spark):
         table.restore(0, message="back")
 
 
-def test_what_cannot_be_restored_changes_nothing(lake, spark, tmp_path):
-    table = lake.table("raw.t")
-    table.append(spark.createDataFrame([(1, 1)], SCHEMA), message="start")
-    table.overwrite(spark.createDataFrame([(2, 2)], SCHEMA), message="other")
+def test_what_cannot_be_restored_changes_nothing(lake, tmp_path):
+    table = small_table(lake, "raw.t", SCHEMA, [(1, 1)])
+    add_version(lake, "raw.t", SCHEMA, [(2, 2)])
     with assert_unchanged(table):
         with pytest.raises(VersionNotFoundError):
             table.restore(7, message="future")
