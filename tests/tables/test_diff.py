@@ -8,7 +8,9 @@ from pyspark.errors import PySparkException
 
 from lakehouse.errors import DuplicateKeysError, MissingColumnsError, VersionNotFoundError
 from lakehouse.refs import TableName
+from lakehouse.schema import schema_digest
 from lakehouse.tables.looking import look, look_here
+from lakehouse.tables.reading import columns_at
 from lakehouse.testing import assert_rows
 from tests.versioning.small_tables import add_version, small_table
 
@@ -145,6 +147,9 @@ def test_any_two_versions_give_what_plain_python_gives(lake, spark, tmp_path):
     by_spark, here = look(lake._context, *wanted), look_here(lake._context, *wanted)
     assert (by_spark.changes, by_spark.locations) == (here.changes, here.locations)
     assert [shape.head()[0] for shape in by_spark.shapes] == [shape.head()[0] for shape in here.shapes]
+    for name, version in wanted:
+        columns = columns_at(lake._context, name, version)
+        assert schema_digest(columns) == schema_digest(table.read(at=version).schema)
     keyless = table.diff(2, 6, keys=[]).summary
     assert keyless.added - keyless.removed == table.read(at=6).count() - table.read(at=2).count()
     # OPTIMIZE and commits of metadata change nothing, and nothing is read to know it.
