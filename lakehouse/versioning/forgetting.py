@@ -118,8 +118,10 @@ def _case(lake: LakeContext, name: TableName, persons: Persons) -> _Case:
     archives = {place for tag in Tags(lake).all() for place, version in placed(tag) if version.name == str(name)}
     branches = Branches(lake).open_branches()
     clones = {held.clone for branch in branches for held in branch.tables if held.table == name}
-    places = {name, *archives, *(clone for clone in clones if table_exists(lake, clone))}
-    return _Case(name, {place: persons.frame(lake, place) for place in sorted(places)})
+    others = archives | {clone for clone in clones if table_exists(lake, clone)}
+    # The table itself first: what doesn't fit is told of it.
+    places = [name, *sorted(others - {name})]
+    return _Case(name, {place: persons.frame(lake, place) for place in places})
 
 
 def _look(lake: LakeContext, case: _Case) -> list[ErasedTable]:

@@ -110,6 +110,7 @@ def test_hooks_erase_elsewhere_and_a_hook_that_fails_is_told(lake):
 
 def test_what_cannot_be_asked_changes_nothing(lake):
     table = small_table(lake, "raw.people", SCHEMA, [(42, "b", 0)])
+    lake.branch("side", ["raw.people"])
     wrong = [
         ({}, ["raw.people"], SchemaError),
         ([], ["raw.people"], SchemaError),
@@ -121,7 +122,9 @@ def test_what_cannot_be_asked_changes_nothing(lake):
     ]
     with assert_unchanged(table):
         for keys, tables, error in wrong:
-            with pytest.raises(error):
+            with pytest.raises(error) as raised:
                 lake.forget(keys, tables=tables)
+            # It is told of the table, not of what shares its files.
+            assert "_lakehouse" not in str(raised.value)
         with pytest.raises(ConfigError):
             lake.forget(FORTY_TWO, tables=["raw.people"], message=" ")
