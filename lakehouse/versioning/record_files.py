@@ -74,7 +74,13 @@ class RecordFiles:
         protocol = {"minReaderVersion": 1, "minWriterVersion": _PLAIN_WRITER}
         with self._storing():
             os.makedirs(self._log, exist_ok=True)
-        return self._write(0, records, note, [{"protocol": protocol}, {"metaData": metadata}])
+        is_there = self._write(0, records, note, [{"protocol": protocol}, {"metaData": metadata}])
+        if not is_there:
+            # Spark makes a table in no folder that holds something.
+            for folder in (self._log, self._folder):
+                with suppress(OSError):
+                    os.rmdir(folder)
+        return is_there
 
     def add(self, records: pa.Table, keys: Sequence[str], note: Note) -> int | None:
         """Add those records whose keys aren't there yet, in one commit, none where all are there.

@@ -128,5 +128,8 @@ def test_storage_that_refuses_is_told_and_leaves_nothing(files, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "not supported")))
         assert files.add(told(("c", 1)), KEYS, NOTE) is None
+        other = RecordFiles("_lakehouse.other", f"{files._folder}/../other")
+        assert not other.begin(told(("c", 1)), SCHEMA, {}, NOTE)
+        assert not os.path.exists(other._folder)
     assert set(os.listdir(files._folder)) == before
     assert names(files) == ["a", "b"]

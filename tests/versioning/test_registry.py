@@ -60,6 +60,20 @@ def test_of_those_who_add_the_first_record_at_once_exactly_one_does_whatever_ses
         assert len(lakes[0].registry(f"first{number}", schema=SCHEMA, keys=["name"]).rows()) == 1
 
 
+def test_every_tenth_record_is_added_by_spark_with_a_checkpoint_and_found_as_the_others(spark, tmp_path):
+    lake = Lakehouse(spark, root=tmp_path / "lake")
+    small_table(lake, "raw.t", "n int", [(1,)])
+    registry = lake.registry("many", schema=SCHEMA, keys=["name"])
+    for number in range(12):
+        assert registry.add({"name": f"{number}", "version": number}, message="one more")
+        assert not registry.add({"name": f"{number}"}, message="taken")
+    assert sorted(row.version for row in registry.rows()) == list(range(12))
+    log = tmp_path / "lake/_lakehouse/many/_delta_log"
+    assert [file.name[:20] for file in log.glob("*.checkpoint.parquet")] == [f"{10:020d}"]
+    # To Spark it is one table, whoever wrote which part.
+    assert registry.to_df().count() == 12
+
+
 def test_a_later_release_may_declare_more_columns(lake):
     lake.registry("grows", schema="name string", keys=["name"]).add({"name": "a"}, message="old")
     grown = lake.registry("grows", schema="name string, more int", keys=["name"])
