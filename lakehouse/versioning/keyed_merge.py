@@ -31,7 +31,7 @@ from lakehouse.versioning.sides import Shape, Sides, aligned, same_cell
 OP = "__lakehouse_op"
 OURS = "__lakehouse_ours"
 CLASHES = "__lakehouse_clashes"
-_FEW = 200_000
+FEW = 200_000
 """So many changed rows are sent to where main's rows are."""
 _BASE, _THEIRS, _CHANGE, _THERE, _WHOLE = "__base", "__theirs", "__change", "__there", "__whole"
 
@@ -130,7 +130,7 @@ def _met(sides: Sides, shape: Shape) -> DataFrame:
     same = reduce(and_, [F.col(f"c.{quoted(key)}").eqNullSafe(F.col(f"o.{quoted(key)}")) for key in sides.keys])
     wanted = changed.select(*[F.col(f"c.{quoted(key)}") for key in sides.keys])
     # Of main only these rows are moved. How many they are is known; Spark's own estimate is of no use here.
-    few = sum((sides.changes.summary.added, sides.changes.summary.removed, sides.changes.summary.changed)) <= _FEW
+    few = sum((sides.changes.summary.added, sides.changes.summary.removed, sides.changes.summary.changed)) <= FEW
     ours = ours.join((F.broadcast(wanted) if few else wanted).alias("c"), same, "left_semi")
     kept = [F.col(f"c.{quoted(name)}") for name in (*sides.keys, _CHANGE, _BASE, _THEIRS)]
     return changed.join(ours, same, "left").select(*kept, F.col(f"o.{OURS}").alias(OURS))

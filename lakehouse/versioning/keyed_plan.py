@@ -14,7 +14,7 @@ from lakehouse.tables.digest import canonical_sql
 from lakehouse.tables.keys import check_unique
 from lakehouse.tables.provenance import Note
 from lakehouse.tables.signing import signed
-from lakehouse.versioning.keyed_merge import CLASHES, OP, OURS, verdicts_by_key
+from lakehouse.versioning.keyed_merge import CLASHES, FEW, OP, OURS, verdicts_by_key
 from lakehouse.versioning.landing import allow_widening, once
 from lakehouse.versioning.sides import Shape, Sides, aligned
 
@@ -40,6 +40,7 @@ class KeyedPlan:
         # What of main lies elsewhere than the changed keys is not read.
         skips = self._changed and sides.ours_bytes >= _WORTH_SKIPPING
         self._within = check_unique(sides.table, sides.changes.rows, sides.keys, nulls=True) if skips else "true"
+        self._check_theirs()
         met = replace(sides, ours=sides.ours.alias("t").where(self._within)) if self._changed else sides
         self._verdicts = verdicts_by_key(met, shape, theirs_wins=theirs_wins)
         # Where main is what the branch began with, nothing can conflict.
@@ -97,6 +98,31 @@ class KeyedPlan:
             if found.met > self._changed:
                 self._refuse()
         return found.acts, found.clashes
+
+    def _check_theirs(self) -> None:
+        """Look whether the branch holds each row that it changed once: its diff has read the files that differ alone.
+
+        Raises:
+            DuplicateKeysError: Rows of the branch share a key.
+        """
+        if not self._changed or self.sides.changes.files_read is None:
+            return
+        keys = [quoted(key) for key in self.sides.keys]
+        changed = self.sides.changes.rows.select(*keys, "change").alias("c")
+        same = [F.col(f"c.{key}").eqNullSafe(F.col(f"t.{key}")) for key in keys]
+        theirs = (
+            self.sides.theirs.alias("t").where(self._within).select(*[F.col(f"t.{key}") for key in keys]).alias("t")
+        )
+        few = F.broadcast(changed) if self._changed <= FEW else changed
+        found = theirs.join(few, same).groupBy(*[F.col(f"c.{key}") for key in keys])
+        rows = found.agg(F.count(F.lit(1)).alias("rows"), F.max(F.col("change") == "removed").alias("gone"))
+        with border(self.sides.table, "merge"):
+            doubled = rows.where("rows > 1 OR gone").limit(_EXAMPLES).collect()
+        if doubled:
+            examples = sorted(", ".join(f"{key}={row[key]!r}" for key in self.sides.keys) for row in doubled)
+            raise DuplicateKeysError(
+                self.sides.table, self.sides.keys, examples, "Keep one row a key on the branch, then merge"
+            )
 
     def _refuse(self) -> None:
         keys = self.sides.keys

@@ -107,6 +107,13 @@ def test_what_asks_more_of_a_writer_is_left_to_spark(files, tmp_path):
     assert marked.add(pa.table({"name": ["b"], "number": [1]}), KEYS, NOTE) is None
 
 
+def test_what_a_checkpoint_sums_up_is_read_and_added_to_as_before(files):
+    files.add(told(("c", 1)), KEYS, NOTE)
+    DeltaTable(files._folder).create_checkpoint()
+    assert files.add(told(("a", 1), ("d", 1)), KEYS, NOTE) == 1
+    assert sorted(row["name"] for row in files.read(2).to_pylist()) == names(files) == ["a", "b", "c", "d"]
+
+
 def test_files_of_others_are_read_with_the_tables_columns(files):
     more = pa.table({"name": ["z"], "added": [7]})
     write_deltalake(files._folder, more, mode="append", schema_mode="merge")
