@@ -21,7 +21,8 @@ def small_table(lake, name, schema, rows, *, keys=(), partition_by=(), checks=No
     _write(lake, name, schema, rows, message=message, inputs=inputs, partition_by=list(partition_by))
     rules = {f"delta.constraints.{check}": condition for check, condition in (checks or {}).items()}
     commit = Path(lake.location(name), "_delta_log", f"{0:020d}.json")
-    _configure(commit, {**RETENTION, **rules, KEYS: json.dumps(list(keys))})
+    # The third version of writers is the first that looks at checks.
+    _configure(commit, {**RETENTION, **rules, KEYS: json.dumps(list(keys))}, writer=3 if rules else 0)
     return lake.table(name)
 
 
@@ -50,13 +51,12 @@ def _write(lake, name, schema, rows, *, message, inputs, mode="error", partition
     )
 
 
-def _configure(commit, properties):
+def _configure(commit, properties, *, writer):
     """Write table properties into the first commit: those of ours delta-rs refuses."""
     actions = [json.loads(line) for line in commit.read_text().splitlines()]
     for action in actions:
         if "metaData" in action:
             action["metaData"]["configuration"] = properties
         if "protocol" in action:
-            # The first version of writers that look at checks.
-            action["protocol"] = {**action["protocol"], "minWriterVersion": 3}
+            action["protocol"]["minWriterVersion"] = max(writer, action["protocol"]["minWriterVersion"])
     commit.write_text("".join(f"{json.dumps(action)}\n" for action in actions))
