@@ -141,9 +141,7 @@ def read_local_version(table: str, folder: str, version: int) -> LocalVersion | 
             file = action.get("add") or action.get("remove") or {}
             if number is not None and file.get("dataChange"):
                 changing.add(number)
-    # Arrow gives the map of a checkpoint as pairs.
-    properties = dict(newest["metaData"].get("configuration") or {})
-    facts = {**newest["metaData"], "configuration": properties}, newest["protocol"]
+    facts = newest["metaData"], newest["protocol"]
     return LocalVersion(location, base, *facts, files, frozenset(changing), transactions)
 
 

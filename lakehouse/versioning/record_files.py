@@ -115,7 +115,7 @@ class RecordFiles:
             found = read_local_version(self.table, self._folder, version)
         except (OSError, LakehouseError):
             return None
-        mapped = found is not None and found.metadata["configuration"].get("delta.columnMapping.mode")
+        mapped = found is not None and (found.metadata.get("configuration") or {}).get("delta.columnMapping.mode")
         is_plain = found is not None and not found.metadata.get("partitionColumns") and mapped in (None, "none")
         return found if is_plain else None
 

@@ -276,8 +276,10 @@ def test_what_cannot_be_merged_is_told_and_changes_nothing(lake, spark):
             branch.merge(message="x", on_conflict="mine")
         with pytest.raises(DuplicateKeysError):
             branch.merge(message="x")
-        side.restore(0, message="back")
-        side.append(spark.createDataFrame([(2, -2, "x")], SCHEMA), message="negative")
+    branch.discard()
+    branch = lake.branch("other", ["raw.t"])
+    side = branch.table("raw.t")
+    side.append(spark.createDataFrame([(2, -2, "x")], SCHEMA), message="negative")
     spark.sql(f"ALTER TABLE {lake._context.catalog.identifier(table._name)} ADD CONSTRAINT positive CHECK (a > 0)")
     before = table.read().collect()
     with pytest.raises(ConstraintError):
