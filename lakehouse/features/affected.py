@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from lakehouse.errors import OnlineStoreError
+from lakehouse.features.offline_records import newest_records
 from lakehouse.features.plans import Affected, Change, Plan
 from lakehouse.online import open_store
 from lakehouse.versioning import Lakehouse
@@ -41,11 +42,9 @@ def _online_records(views: Mapping[str, Change], online: str | None) -> list[Aff
 
 
 def _feature_tables(views: Mapping[str, Change], lake: Lakehouse) -> list[Affected]:
-    rows = lake.registry("offline_tables", schema="table string, number bigint", keys=["table", "number"]).rows()
-    newest = {row.table: row for row in sorted(rows, key=lambda row: row.number)}
     found = []
-    for table, row in sorted(newest.items()):
-        because = [f"view {name} is {change.action}" for name, change in views.items() if name in json.loads(row.views)]
+    for table, record in sorted(newest_records(lake).items()):
+        because = [f"view {name} is {change.action}" for name, change in views.items() if name in record.sources]
         if because:
             effect = "is computed anew by the next write_offline"
             found.append(Affected("feature table", table, ", ".join(because), effect))

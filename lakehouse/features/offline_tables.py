@@ -6,19 +6,18 @@ its entity's moments from when it was known up to the reach of the longest windo
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import reduce
-from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.errors import ConcurrentWriteError, TableExistsError, TableNotFoundError, VersionNotFoundError
+from lakehouse.errors import TableExistsError, TableNotFoundError, VersionNotFoundError
 from lakehouse.features.columns import column_of
 from lakehouse.features.definitions import FeatureService
 from lakehouse.features.historical import HistoricalFeatures, look_back
+from lakehouse.features.offline_records import OfflineRecord, keep_record, newest_record
 from lakehouse.features.pins import Pins
 from lakehouse.features.snapshots import (
     CONTENT,
@@ -34,16 +33,12 @@ from lakehouse.features.snapshots import (
 from lakehouse.features.sources import Events, read_events
 from lakehouse.refs import TableVersion
 from lakehouse.tables import Commit
-from lakehouse.versioning import Lakehouse, Registry
+from lakehouse.versioning import Lakehouse
 
 AS_OF = "as_of"
 """Column of a feature table with the moment that its features are of."""
 
 _MESSAGE = "Features of service"
-_SCHEMA = (
-    "table string, number bigint, version bigint, service string, digest string, views string, times string,"
-    " sources string, created_at timestamp"
-)
 _GOES = "__goes"
 
 
@@ -74,25 +69,6 @@ class OfflineWrite:
         done = what.get(self.mode, f"{self.computed} rows computed")
         commit = "no commit" if self.commit is None else str(self.commit)
         return f"{self.table}: {done}; {self.moments} moments from {', '.join(map(str, self.inputs))}\n  {commit}"
-
-
-@dataclass(frozen=True)
-class _State:
-    """What a feature table is known to hold.
-
-    Attributes:
-        number: Place among the records of the table.
-        version: The version of the table that is meant.
-        digest: Digest of the service and its renamed keys.
-        times: The moments, microseconds.
-        sources: The table versions of the sources, by view.
-    """
-
-    number: int
-    version: int
-    digest: str
-    times: tuple[int, ...]
-    sources: Mapping[str, tuple[TableVersion, ...]]
 
 
 @dataclass(frozen=True)
@@ -151,19 +127,19 @@ def write_offline(
     """
     check_snapshot(service, AS_OF)
     name = f"features.{service.name}" if table is None else table
-    state = _state(lake, name)
+    record = newest_record(lake, name)
     events = tuple(read_events(view, pins) for view in service.views)
-    held = state.times if state is not None else ()
+    held = record.times if record is not None else ()
     target = _Target(lake, service, name, tuple(sorted({*held, *times})), pins, events)
-    reason = _why_full(target, state)
-    if reason or state is None:
-        return _written_in_full(target, state, reason)
-    if target.sources == state.sources and target.times == state.times:
+    reason = _why_full(target, record)
+    if reason or record is None:
+        return _written_in_full(target, record, reason)
+    if target.sources == record.sources and target.times == record.times:
         return OfflineWrite(name, "unchanged", "", None, len(target.times), 0, target.inputs)
-    return _brought_up_to_date(target, state)
+    return _brought_up_to_date(target, record)
 
 
-def _why_full(target: _Target, state: _State | None) -> str:
+def _why_full(target: _Target, record: OfflineRecord | None) -> str:
     """Return why everything has to be computed, empty where it hasn't.
 
     Raises:
@@ -172,30 +148,30 @@ def _why_full(target: _Target, state: _State | None) -> str:
     table = target.lake.table(target.table)
     if not table.exists:
         return "the table is new"
-    if state is None:
+    if record is None:
         oldest = table.history()[-1]
         if not (oldest.message or "").startswith(_MESSAGE):
             raise TableExistsError(target.table)
         return "the last run did not finish"
-    if table.version != state.version:
-        return f"the table is at version {table.version}, not {state.version} as written last"
-    if target.digest != state.digest:
+    if table.version != record.version:
+        return f"the table is at version {table.version}, not {record.version} as written last"
+    if target.digest != record.digest:
         return "the definitions changed"
-    return _why_not_comparable(target, state)
+    return _why_not_comparable(target, record)
 
 
-def _why_not_comparable(target: _Target, state: _State) -> str:
+def _why_not_comparable(target: _Target, record: OfflineRecord) -> str:
     for item in target.events:
-        before = {version.name: version for version in state.sources[item.view.name]}
+        before = {version.name: version for version in record.sources[item.view.name]}
         if set(before) != {version.name for version in item.inputs}:
             return f"view {item.view.name} reads other tables"
         for version in item.inputs:
             if before[version.name].table_id != version.table_id:
                 return f"{version.name} is another table by now"
-        if item.inputs == state.sources[item.view.name]:
+        if item.inputs == record.sources[item.view.name]:
             continue
         try:
-            old = _before(target, item, state)
+            old = _before(target, item, record)
         except (TableNotFoundError, VersionNotFoundError) as error:
             return f"the versions read last are gone: {error}"
         if old.schema != item.schema:
@@ -203,13 +179,13 @@ def _why_not_comparable(target: _Target, state: _State) -> str:
     return ""
 
 
-def _before(target: _Target, item: Events, state: _State) -> Events:
+def _before(target: _Target, item: Events, record: OfflineRecord) -> Events:
     """Return the events of a view at the versions that were read last."""
-    pins = Pins(target.lake, {version.name: version.version for version in state.sources[item.view.name]})
+    pins = Pins(target.lake, {version.name: version.version for version in record.sources[item.view.name]})
     return read_events(item.view, pins)
 
 
-def _written_in_full(target: _Target, state: _State | None, reason: str) -> OfflineWrite:
+def _written_in_full(target: _Target, record: OfflineRecord | None, reason: str) -> OfflineWrite:
     rows = target.features(target.entities(target.times))
     table = target.lake.table(target.table)
     inputs = [str(version) for version in target.inputs]
@@ -219,26 +195,26 @@ def _written_in_full(target: _Target, state: _State | None, reason: str) -> Offl
     else:
         # A merge makes the table with its keys, in one commit.
         commit = table.merge(rows, keys=target.keys, message=message, inputs=inputs)
-    _keep(target, state, commit.version)
+    _keep(target, record, commit.version)
     return OfflineWrite(target.table, "full", reason, commit, len(target.times), None, target.inputs)
 
 
-def _brought_up_to_date(target: _Target, state: _State) -> OfflineWrite:
+def _brought_up_to_date(target: _Target, record: OfflineRecord) -> OfflineWrite:
     table = target.lake.table(target.table)
     entities = target.entities(target.times)
-    held = table.read(at=state.version).select(*map(column_of, target.keys))
+    held = table.read(at=record.version).select(*map(column_of, target.keys))
     gone = held.join(entities, target.keys, "left_anti")
     wanted = entities.join(held, target.keys, "left_anti")
     for item in target.events:
-        if item.inputs != state.sources[item.view.name]:
-            wanted = wanted.unionByName(_touched(target, item, state, entities))
+        if item.inputs != record.sources[item.view.name]:
+            wanted = wanted.unionByName(_touched(target, item, record, entities))
     labels = wanted.distinct().persist()
     try:
         computed = labels.count()
         commit = _merged(target, labels, gone) if computed or gone.limit(1).count() else None
     finally:
         labels.unpersist()
-    _keep(target, state, state.version if commit is None else commit.version)
+    _keep(target, record, record.version if commit is None else commit.version)
     mode = "incremental" if commit is not None else "unchanged"
     return OfflineWrite(target.table, mode, "", commit, len(target.times), computed, target.inputs)
 
@@ -255,11 +231,11 @@ def _merged(target: _Target, labels: DataFrame, gone: DataFrame) -> Commit:
     )
 
 
-def _touched(target: _Target, item: Events, state: _State, entities: DataFrame) -> DataFrame:
+def _touched(target: _Target, item: Events, record: OfflineRecord, entities: DataFrame) -> DataFrame:
     """Return the entities and moments whose features an event that came, went or changed can touch."""
     kinds = key_types(target.service, target.events)
     keys = [column_of(name) for name in dict.fromkeys(target.service.label_keys(item.view))]
-    sides = [(_before(target, item, state), -1), (item, 1)]
+    sides = [(_before(target, item, record), -1), (item, 1)]
     signed = [known_events(events, target.service, kinds).withColumn("sign", F.lit(sign)) for events, sign in sides]
     both = reduce(DataFrame.unionByName, signed).groupBy(*keys, HAPPENED, FIRST_KNOWN, CONTENT)
     changed = both.agg(F.sum("sign").alias("surplus")).where("surplus <> 0")
@@ -273,39 +249,7 @@ def _touched(target: _Target, item: Events, state: _State, entities: DataFrame) 
     return entities.join(touched, [*touched.columns], "left_semi")
 
 
-def _state(lake: Lakehouse, table: str) -> _State | None:
-    """Return the newest record of a feature table, None where there is none."""
-    rows = sorted(_registry(lake).rows(table=table), key=lambda row: row.number)
-    if not rows:
-        return None
-    newest = rows[-1]
-    sources = {
-        view: tuple(TableVersion(*version) for version in versions)
-        for view, versions in json.loads(newest.sources).items()
-    }
-    return _State(newest.number, newest.version, newest.digest, tuple(json.loads(newest.times)), sources)
-
-
-def _keep(target: _Target, before: _State | None, version: int) -> None:
+def _keep(target: _Target, before: OfflineRecord | None, version: int) -> None:
     number = 0 if before is None else before.number + 1
-    record: dict[str, Any] = {
-        "table": target.table,
-        "number": number,
-        "version": version,
-        "service": target.service.name,
-        "digest": target.digest,
-        "views": json.dumps([view.name for view in target.service.views]),
-        "times": json.dumps(target.times),
-        "sources": json.dumps({view: [_plain(version) for version in found] for view, found in target.sources.items()}),
-        "created_at": datetime.now(timezone.utc),
-    }
-    if not _registry(target.lake).add(record, message=f"Feature table {target.table}"):
-        raise ConcurrentWriteError(target.table, "write_offline")
-
-
-def _plain(version: TableVersion) -> list[Any]:
-    return [version.name, version.version, version.table_id, version.schema_digest]
-
-
-def _registry(lake: Lakehouse) -> Registry:
-    return lake.registry("offline_tables", schema=_SCHEMA, keys=["table", "number"])
+    record = OfflineRecord(number, version, target.service.name, target.digest, target.times, target.sources)
+    keep_record(target.lake, target.table, record)

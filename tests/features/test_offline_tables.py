@@ -9,7 +9,8 @@ import pytest
 from lakehouse.errors import TableExistsError
 from lakehouse.features import Aggregation, Entity, FeatureService, FeatureView, moments
 from lakehouse.features.definitions.moments import times_of
-from lakehouse.features.offline_tables import _state, _Target, _why_full
+from lakehouse.features.offline_records import newest_record
+from lakehouse.features.offline_tables import _Target, _why_full
 from lakehouse.features.pins import Pins
 from lakehouse.features.sources import read_events
 from lakehouse.features.store import FeatureStore
@@ -87,13 +88,13 @@ def test_a_feature_table_is_always_what_a_full_computation_gives(spark, lake):
     assert {row.carrier for row in whole.select("carrier").distinct().collect()} == set("abcdefgi")
 
     pins = Pins(lake)
-    state = _state(lake, "features.daily")
+    record = newest_record(lake, "features.daily")
     events = tuple(read_events(view, pins) for view in SERVICE.views)
     target = _Target(lake, SERVICE, "features.daily", tuple(times_of(days)), pins, events)
-    assert _why_full(target, state) == ""
+    assert _why_full(target, record) == ""
     other = replace(target, service=FeatureService("daily", SERVICE.views[:1]), events=events[:1])
-    assert _why_full(other, state) == "the definitions changed"
+    assert _why_full(other, record) == "the definitions changed"
     assert _why_full(target, None) == "the last run did not finish"
-    assert "as written last" in _why_full(target, replace(state, version=0))
+    assert "as written last" in _why_full(target, replace(record, version=0))
     with pytest.raises(TableExistsError, match=r"raw\.flights"):
         store.write_offline(SERVICE, day(3), table="raw.flights")

@@ -49,6 +49,32 @@ class Changes:
         return pa.table({**columns, kernel.label_timestamp: pa.array(self.moments, _MOMENT)})
 
 
+@dataclass(frozen=True)
+class _Times:
+    """The times of events, one a row.
+
+    Attributes:
+        codes: Key code, negative where a part of the key is null.
+        happened: When it happened, microseconds.
+        known: From when it was known, microseconds.
+        usable: Whether it takes part.
+    """
+
+    codes: Ints
+    happened: Ints
+    known: Ints
+    usable: Values
+
+    @classmethod
+    def of(cls, kernel: Kernel, events: pa.Table, codes: Ints) -> "_Times":
+        happened, usable = moments_of(events, kernel.timestamp)
+        known = happened
+        if kernel.available_at is not None:
+            known, announced = moments_of(events, kernel.available_at)
+            usable = usable & announced
+        return cls(codes, happened, known, usable & (codes >= 0))
+
+
 def change_times(kernel: Kernel, events: pa.Table, *, after: int, cap: int) -> Changes:
     """Return, per entity, the moments from *after* on at which a value of the kernel can change with no new event.
 
@@ -62,17 +88,12 @@ def change_times(kernel: Kernel, events: pa.Table, *, after: int, cap: int) -> C
         cap: How many moments to list per entity, the first included; at least 1.
     """
     codes, _, size = key_codes(events, events, kernel.keys, kernel.keys)
-    happened, usable = moments_of(events, kernel.timestamp)
-    known = happened
-    if kernel.available_at is not None:
-        known, announced = moments_of(events, kernel.available_at)
-        usable = usable & announced
-    usable = usable & (codes >= 0)
+    times = _Times.of(kernel, events, codes)
     found = [(np.arange(size), np.full(size, after, dtype=np.int64))]
-    for chosen, moments in _window_moments(kernel, Columns(events), happened, known, usable):
+    for chosen, moments in _window_moments(kernel, Columns(events), times):
         found.append((codes[chosen], moments))
     if kernel.lookups:
-        found += _lookup_moments(kernel, events, codes, happened, known, usable, after)
+        found += _lookup_moments(kernel, events, times, after)
     owners, moments = (np.concatenate(part) for part in zip(*found, strict=True))
     kept = moments >= after
     offsets, moments, horizon = _capped(owners[kept], moments[kept], size, cap)
@@ -109,35 +130,31 @@ def _ceiling(span: Span, moments: Ints) -> Ints:
     return moments if span.every is None else moments + (span.offset - moments) % span.every
 
 
-def _window_moments(
-    kernel: Kernel, columns: Columns, happened: Ints, known: Ints, usable: Values
-) -> Iterator[tuple[Ints, Ints]]:
+def _window_moments(kernel: Kernel, columns: Columns, times: _Times) -> Iterator[tuple[Ints, Ints]]:
     """Yield row numbers of events and the moments at which they enter or leave a window."""
     for span, column, mask in dict.fromkeys((item.span, item.column, item.mask) for item in kernel.windows):
         present = None if column is None else columns.present(column)
-        chosen = usable if present is None else usable & present
+        chosen = times.usable if present is None else times.usable & present
         rows = np.flatnonzero(chosen if mask is None else chosen & columns.true(mask))
-        start = np.maximum(enters(span, happened[rows]), known[rows])
-        stop = leaves(span, happened[rows])
+        start = np.maximum(enters(span, times.happened[rows]), times.known[rows])
+        stop = leaves(span, times.happened[rows])
         seen = start < stop
         yield rows[seen], start[seen]
         if span.window is not None:
             yield rows[seen], stop[seen]
 
 
-def _lookup_moments(
-    kernel: Kernel, events: pa.Table, codes: Ints, happened: Ints, known: Ints, usable: Values, after: int
-) -> list[tuple[Ints, Ints]]:
+def _lookup_moments(kernel: Kernel, events: pa.Table, times: _Times, after: int) -> list[tuple[Ints, Ints]]:
     """Return codes and moments at which a row becomes the newest known one, or too old."""
-    start = np.maximum(happened, known)
-    later = np.flatnonzero(usable & (start > after))
+    codes, start = times.codes, np.maximum(times.happened, times.known)
+    later = np.flatnonzero(times.usable & (start > after))
     if kernel.ttl is None:
         return [(codes[later], start[later])]
     size = int(codes.max(initial=-1)) + 1
-    timeline = timeline_of(events, codes, happened, usable, known, [])
+    timeline = timeline_of(events, codes, times.happened, times.usable, times.known, [])
     newest = newest_rows(timeline, np.arange(size), np.full(size, after, dtype=np.int64), kernel.ttl)
     rows = np.concatenate([later, newest[newest != NO_ROW]])
-    stop = happened[rows] + kernel.ttl + 1
+    stop = times.happened[rows] + kernel.ttl + 1
     seen = start[rows] < stop
     return [(codes[later], start[later]), (codes[rows[seen]], stop[seen])]
 
