@@ -16,6 +16,7 @@ from lakehouse.features.buckets import key_hash
 from lakehouse.features.columns import column_of
 from lakehouse.features.packing import schema_of, unpack
 from lakehouse.features.stages import Batches, arriving, packer
+from lakehouse.features.workers import ends_ready
 
 HASH = "__lakehouse_hash"
 PACKED_ROWS = "bucket int, side int, payload binary"
@@ -109,7 +110,8 @@ class _Pair:
         """Return the function of both tables that Spark calls."""
 
         def worked(left: pa.Table, right: pa.Table) -> pa.Table:
-            found = self.work(left.drop_columns([_BUCKET]), right.drop_columns([_BUCKET]))
+            with ends_ready():
+                found = self.work(left.drop_columns([_BUCKET]), right.drop_columns([_BUCKET]))
             return found.add_column(0, MEETING, pa.array([self.number] * found.num_rows, pa.int32()))
 
         return worked
@@ -138,7 +140,8 @@ class _Buckets:
             for side, payload in arriving(batches):
                 there.setdefault(side, []).append(payload)
             number, group = self.group_of(min(there))
-            found = group.work(*_tables(there, group))
+            with ends_ready():
+                found = group.work(*_tables(there, group))
             numbers = pa.array([number] * found.num_rows, pa.int32())
             yield from found.add_column(0, MEETING, numbers).to_batches()
 

@@ -12,6 +12,7 @@ from lakehouse.features.cells import Bucket, Cell, Side
 from lakehouse.features.engine import compute
 from lakehouse.features.engine.slices import History, Slice
 from lakehouse.features.packing import pack
+from lakehouse.features.workers import ends_ready
 
 _OUTPUT_ROWS = 1 << 16
 
@@ -50,7 +51,8 @@ class Stage:
         """Return the function of packed rows of one bucket that Spark calls; it finds out by the hints what it gets."""
 
         def attach(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from self.attach(batches)
+            with ends_ready():
+                yield from self.attach(batches)
 
         return attach
 
@@ -97,7 +99,8 @@ def packer(hashed: str, side: int, count: int, *, first: int = 0) -> Packer:
     """Return the function that packs rows by bucket, for Spark to call; buckets are numbered from *first* on."""
 
     def packed(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        yield from pack(iter(batches), hashed=hashed, side=side, count=count, first=first)
+        with ends_ready():
+            yield from pack(iter(batches), hashed=hashed, side=side, count=count, first=first)
 
     return packed
 
