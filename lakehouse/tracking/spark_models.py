@@ -3,7 +3,8 @@
 Start at `SparkModel`. Everything is read from the parameters of a model's stages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ class SparkModel:
         """Return the columns *keep* of *rows*, then answers and, as an array, probabilities, under names of our own.
 
         Raises:
-            TrackingError: A column is named like one that the model adds.
+            TrackingError: A column is named like one that the model adds, or one that it takes isn't there.
         """
         clash = sorted(self.outputs & set(rows.columns))
         if clash:
@@ -108,7 +109,8 @@ class SparkModel:
         columns = [F.col(quoted(self.answer)).alias(_ANSWER)]
         columns += [vector_to_array(F.col(quoted(self.chances))).alias(_CHANCES)] if self.chances else []
         kept = [F.col(quoted(name)) for name in keep]
-        return self.model.transform(rows).select(*kept, *columns)  # type: ignore[no-any-return]
+        with _told_of(self.subject):
+            return self.model.transform(rows).select(*kept, *columns)  # type: ignore[no-any-return]
 
     def score(self, rows: "DataFrame", keep: Sequence[str], names: tuple[str, str]) -> "DataFrame":
         """Return the columns *keep*, then the answer and, of two classes, the probability of the second, as *names*.
@@ -132,12 +134,13 @@ class SparkModel:
         """Return the answers for the rows of a pandas frame, in its order, and the probabilities, None without them.
 
         Raises:
-            TrackingError: It doesn't answer for every row.
+            TrackingError: It can't answer, or not for every row.
         """
         import numpy as np
 
         rows = spark.createDataFrame(_arrow(frame))
-        found = self.transform(rows, [_ROW]).toPandas().sort_values(_ROW)
+        with _told_of(self.subject):
+            found = self.transform(rows, [_ROW]).toPandas().sort_values(_ROW)
         if len(found) != len(frame):
             problem = f"it answered for {len(found)} of {len(frame)} rows"
             raise TrackingError(self.subject, problem, "Set handleInvalid of its stages to 'keep', and fit it again")
@@ -167,6 +170,20 @@ class SparkModel:
         if not texts:
             raise TrackingError(self.subject, "its IndexToString doesn't say which texts", "Give it labels=")
         return list(texts)
+
+
+@contextmanager
+def _told_of(subject: str) -> Iterator[None]:
+    """Let a model answer inside; what Spark raises is told of the model."""
+    from pyspark.errors import PySparkException  # a server that only applies models has no Spark
+
+    try:
+        yield
+    except PySparkException as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise TrackingError(
+            subject, f"it can't answer: {first}", "Give it the columns and values of its fit"
+        ) from error
 
 
 def _flat(model: Any) -> Iterable[Any]:

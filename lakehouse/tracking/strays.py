@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lakehouse.errors import LakehouseError
 from lakehouse.tracking.backend import Registry
 from lakehouse.tracking.promotions import Promotions
+from lakehouse.tracking.redaction import redact_text
 from lakehouse.versioning import Finding
 
 
@@ -62,11 +64,18 @@ class PromotionProbe:
         """Return what is wrong in any store."""
         if not self._any_promotion():
             return []
-        opened = [look() for look in self._stores.values()]
-        known = [set(registry.names()) for _, registry in opened]
-        everywhere = set().union(*known)
         found: dict[str, Finding] = {}
-        for names, (promotions, registry) in zip(known, opened, strict=True):
+        opened: list[tuple[set[str], Promotions, Registry]] = []
+        for uri, look in self._stores.items():
+            try:
+                promotions, registry = look()
+                opened.append((set(registry.names()), promotions, registry))
+            except LakehouseError as error:
+                # One store that is away hides nothing of the others.
+                place = f"models at {redact_text(uri)}"
+                found[place] = Finding("error", place, f"they can't be looked at: {error}")
+        everywhere = set().union(*(names for names, _, _ in opened))
+        for names, promotions, registry in opened:
             for stray in find_strays(promotions, registry, repair=False):
                 if stray.model in names or stray.model not in everywhere:
                     found.setdefault(str(stray), stray.to_finding())

@@ -73,5 +73,9 @@ def test_what_answers_nothing_or_meets_its_own_columns_is_refused(spark, stages)
         predictor_of(pipeline(stages, "assembler"), spark)
     with pytest.raises(TrackingError, match="no Spark session"):
         predictor_of(pipeline(stages, "assembler", "tree"))
+    strict = {**stages, "assembler": stages["assembler"].copy().setHandleInvalid("error")}
+    for frame in (FRAME[["temp"]], FRAME[["text"]]):
+        with pytest.raises(TrackingError, match="it can't answer: "):
+            predictor_of(pipeline(strict, "assembler", "tree"), spark).predict(frame)
     with pytest.raises(TrackingError, match="a column 'features'"):
         predictor_of(pipeline(stages, "assembler", "tree"), spark).predict(FRAME[["temp"]].assign(features=1))
