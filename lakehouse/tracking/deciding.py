@@ -164,9 +164,11 @@ class Deciding(Connected):
         """
         return find_strays(self._promotions, self._backend.registry, repair=repair)
 
-    def models(self, name: str) -> list[VersionRecord]:
-        """Return the versions of a registered model with their aliases, oldest first."""
-        return self._backend.registry.versions(name)
+    def models(self, name: str | None = None) -> list[VersionRecord]:
+        """Return the versions of a registered model, or of all, with their aliases: by name, oldest first."""
+        registry = self._backend.registry
+        names = registry.names() if name is None else [name]
+        return [version for found in names for version in registry.versions(found)]
 
     def _decide(self, candidate: str, champion: str | None, gates: Sequence[ModelGate]) -> Decision:
         rival = None if champion is None else self._contender(champion)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from lakehouse.errors import ConcurrentWriteError, PromotionRefusedError, TrackingError
+from lakehouse.errors import ConcurrentWriteError, PromotionRefusedError, TrackingError, did_you_mean
+from lakehouse.refs import nearest_names
 from lakehouse.tracking.backend import Registry, VersionRecord
 from lakehouse.tracking.decision import Decision
 from lakehouse.tracking.promotion_rows import (
@@ -106,6 +107,9 @@ class Promotions:
         order.check()
         rows = self._rows(order)
         before = version_before(accepted(rows), archived=archived_versions(self._ledger.rows(order.model)))
+        if not rows and order.model not in (names := self._registry.names()):
+            hint = did_you_mean(nearest_names(order.model, names)) or "tracker.models() lists those that are"
+            raise TrackingError(f"rollback of {order.model!r}", "no model of that name is registered", hint)
         if before is None:
             call = f"tracker.promote({order.model!r}, version=…, to={order.alias!r}, reason=…)"
             problem = f"there is no {order.alias} before the current one"

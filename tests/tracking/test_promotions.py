@@ -270,4 +270,7 @@ def test_what_cannot_be_promoted_changes_nothing(world, model, alias_of_model):
         with pytest.raises(TrackingError):
             world.tracker.promote(name, version=version, to=to, reason=reason)
     assert alias_of_model() is None
+    with pytest.raises(TrackingError, match=f"no model of that name.*Did you mean {model}"):
+        world.tracker.rollback(f"{model}s", reason="a typo")
     assert world.tracker.history(model) == world.tracker.history("no_such_model") == []
+    assert {(model, 1), (model, 3), ("late", 2)} <= {(found.name, found.version) for found in world.tracker.models()}
