@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import TrackingError
+from lakehouse.errors import LakehouseError, TrackingError
 from lakehouse.sql import quoted
 
 if TYPE_CHECKING:
@@ -175,15 +175,16 @@ class SparkModel:
 @contextmanager
 def _told_of(subject: str) -> Iterator[None]:
     """Let a model answer inside; what Spark raises is told of the model."""
-    from pyspark.errors import PySparkException  # a server that only applies models has no Spark
+    from lakehouse.tables.border import border  # a server that only applies models has no Spark
 
     try:
-        yield
-    except PySparkException as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise TrackingError(
-            subject, f"it can't answer: {first}", "Give it the columns and values of its fit"
-        ) from error
+        with border(subject, "prediction"):
+            yield
+    except TrackingError:
+        raise
+    except LakehouseError as error:
+        hint = "Give it the columns and values of its fit"
+        raise TrackingError(subject, f"it can't answer: {error}", hint) from error.__cause__
 
 
 def _flat(model: Any) -> Iterable[Any]:
