@@ -140,7 +140,8 @@ class SparkModel:
 
         rows = spark.createDataFrame(_arrow(frame))
         with _told_of(self.subject):
-            found = self.transform(rows, [_ROW]).toPandas().sort_values(_ROW)
+            # By Arrow alone: `toPandas` warns before it fails.
+            found = self.transform(rows, [_ROW]).toArrow().to_pandas().sort_values(_ROW)
         if len(found) != len(frame):
             problem = f"it answered for {len(found)} of {len(frame)} rows"
             raise TrackingError(self.subject, problem, "Set handleInvalid of its stages to 'keep', and fit it again")
