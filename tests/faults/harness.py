@@ -55,12 +55,12 @@ class Worker:
         )
         return cls(process, journal, log)
 
-    def go(self, step: int) -> None:
-        """Let it begin with a step, once its session is there."""
+    def go(self, step: int, act: str) -> None:
+        """Let it begin with a step, once its session is there; return when it begins an act of that step."""
         self._wait_for("ready")
         self.process.stdin.write(f"{step}\n")
         self.process.stdin.flush()
-        self._wait_for("begin")
+        self._wait_for(f"begin {step} {act}")
 
     def kill(self) -> None:
         """Kill it and its JVM; neither gets to do anything more."""
@@ -98,7 +98,8 @@ def kill_at_random(scenario: str, lake: Lakehouse, root: Path, *, kills: int, se
         worker = Worker.start(scenario, root, Path(folder))
         try:
             for left in reversed(range(kills)):
-                worker.go(report.steps)
+                # Which act is drawn, as the first of a young session takes longest and would meet every kill.
+                worker.go(report.steps, rng.choice(chosen.acts())[0])
                 time.sleep(rng.uniform(0.1, chosen.seconds))
                 worker.kill()
                 begun, act = _died_at(worker)

@@ -1,9 +1,9 @@
 """What workers do until they are killed, and what must hold afterwards. A further scenario is one class and one entry.
 
-A scenario has ``seconds``, within which a worker is killed; ``prepare(lake)``; ``acts()``, the acts of one step in
-order; ``look(lake)``, which raises AssertionError where readers see a part of what belongs together, before anybody
-has put anything right; ``again(lake, step)``, which completes a step that was interrupted; and ``check(lake, steps)``,
-which raises AssertionError unless exactly the first so many steps are in.
+A scenario has ``seconds``, within which a worker is killed once it has begun an act; ``prepare(lake)``; ``acts()``, the
+acts of one step in order; ``look(lake)``, which raises AssertionError where readers see a part of what belongs
+together, before anybody has put anything right; ``again(lake, step)``, which completes a step that was interrupted; and
+``check(lake, steps)``, which raises AssertionError unless exactly the first so many steps are in.
 """
 
 from contextlib import suppress
@@ -17,7 +17,7 @@ _ROWS = 5
 class Upkeep:
     """Appends a batch once, gives a table a new state, tags it now and then, and cleans up, in every step."""
 
-    seconds = 9.0
+    seconds = 4.0
 
     def prepare(self, lake):
         lake.table("raw.events").create("id bigint, step bigint", keys=["id"], message="start")
@@ -70,7 +70,7 @@ class Upkeep:
 class Publishing:
     """Merges into a table, then writes two in a transaction, then two on a branch that is merged, in every step."""
 
-    seconds = 12.0
+    seconds = 10.0
     tables = ("raw.one", "raw.two")
 
     def prepare(self, lake):
