@@ -59,7 +59,8 @@ class KafkaBroker:
         self.servers = f"127.0.0.1:{self.port}"
         self.settings = folder / "server.properties"
         self.settings.write_text(_SETTINGS.format(port=self.port, controller=controller, folder=folder))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # From a zero byte on: an id that began with a dash would be taken for an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         self.run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.settings))
         self.start()
 
