@@ -7,6 +7,13 @@ from lakehouse.rows import local_rows
 pytest_plugins = ["lakehouse.testing"]
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what takes the Spark session: ``run-tests.sh`` runs those tests in one process and all others in another."""
+    for item in items:
+        if "spark" in item.fixturenames:
+            item.add_marker("spark")
+
+
 @pytest.fixture(scope="session")
 def spark(spark):
     """The session, whose ``createDataFrame`` puts a list's rows into the plan, as on Connect: 15 ms a read, not 170."""
