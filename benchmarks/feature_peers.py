@@ -7,7 +7,7 @@ join on key and time, the greatest time a label, join back twice.
 from collections.abc import Sequence
 
 from feature_tables import DAY, Pair
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "stddev")
@@ -18,7 +18,7 @@ _SPARK = {
     "min": F.min,
     "max": F.max,
     "stddev": F.stddev_samp,
-    "count_distinct": lambda column: F.size(F.collect_set(column)),
+    "count_distinct": F.collect_set,
     "percentile": lambda column: F.percentile(column, 0.5),
 }
 DUCK = {
@@ -91,8 +91,14 @@ def range_windows(pair: Pair, functions: Sequence[str], days: Sequence[int], col
     found = ["id"]
     for length in days:
         window = Window.partitionBy("k").orderBy("moment").rangeBetween(-length * DAY, -1)
-        found += [_SPARK[name](column).over(window).alias(f"{column}_{name}_{length}d") for name in functions]
+        found += [_over(window, name, column).alias(f"{column}_{name}_{length}d") for name in functions]
     return both.select(*found).where("id is not null")
+
+
+def _over(window: WindowSpec, name: str, column: str) -> Column:
+    found = _SPARK[name](column).over(window)
+    # Spark has no distinct count over a window.
+    return F.size(found) if name == "count_distinct" else found
 
 
 def duck_asof(pair: Pair) -> str:
