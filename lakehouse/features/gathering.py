@@ -1,4 +1,4 @@
-"""Rows of one or several kinds meet in buckets of whole keys, packed on their way. Start at `gathered`.
+"""Rows of one or several kinds meet in buckets of whole keys, packed on their way. Start at `gathered_in_one`.
 
 What sees labels and may have more rows of a key than fit in memory is `meeting`; this is for rows that fit.
 """
@@ -42,19 +42,6 @@ class Meeting:
     keys: tuple[str, ...]
     count: int
     work: Work
-
-
-def gathered(sides: Sequence[DataFrame], keys: Sequence[str], count: int, work: Work, *, result: str) -> DataFrame:
-    """Return what *work* makes of the rows of each bucket that has any; arguments as in `Meeting`.
-
-    Args:
-        sides: Rows of one or several kinds.
-        keys: The key columns.
-        count: How many buckets there are.
-        work: Makes Arrow tables with the columns of *result*.
-        result: The columns that it returns, as DDL.
-    """
-    return gathered_in_one([Meeting(tuple(sides), tuple(keys), count, work)], result=result).drop(MEETING)
 
 
 def gathered_in_one(meetings: Sequence[Meeting], *, result: str) -> DataFrame:

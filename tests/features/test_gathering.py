@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakehouse.features.gathering import Meeting, gathered, gathered_in_one, met_as_rows
+from lakehouse.features.gathering import Meeting, gathered_in_one, met_as_rows
 from lakehouse.testing import assert_rows
 
 
@@ -20,7 +20,8 @@ def test_all_rows_of_a_key_meet_in_one_bucket_whatever_the_side(spark):
         found = [keys, *([side.count(key) for key in keys] for side in both)]
         return pa.table(found, pa.schema([(name, pa.int64()) for name in ("k", "asked", "happened")]))
 
-    found = gathered(sides(spark), ["k"], 3, work, result="k bigint, asked bigint, happened bigint")
+    meeting = Meeting(tuple(sides(spark)), ("k",), 3, work)
+    found = gathered_in_one([meeting], result="k bigint, asked bigint, happened bigint").drop("meeting")
     assert_rows(found, [(1, 2, 1), (2, 1, 0), (3, 0, 2), (None, 1, 1)], "k bigint, asked bigint, happened bigint")
 
 
